@@ -1,0 +1,1 @@
+"""Mappings: how records lie in each store."""

@@ -1,0 +1,1 @@
+"""The step annotate: language, story, actors and events of a document."""

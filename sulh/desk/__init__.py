@@ -1,0 +1,1 @@
+"""The desk: pages to browse the embedded store."""

@@ -1,0 +1,189 @@
+"""Stores: one behaviour behind one Protocol, for one person (SQLite) or a team (a server)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, Protocol
+
+from processors.records import (
+    Alert,
+    Comparison,
+    Document,
+    Event,
+    LedgerRow,
+    Record,
+    Rejection,
+    Verdict,
+)
+
+ExportKind = Literal["documents", "events", "comparisons", "stories", "alerts", "rejections", "ledger"]
+EXPORTS: tuple[ExportKind, ...] = (
+    "documents",
+    "events",
+    "comparisons",
+    "stories",
+    "alerts",
+    "rejections",
+    "ledger",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Record):
+    """What became of one capture: exactly one per capture, so that nothing is lost or counted twice."""
+
+    capture: str
+    source: str
+    url: str
+    fetched_at: datetime
+    disposition: Literal["indexed", "duplicate", "rejected"]
+    reason: str = ""
+    """rejected: why; duplicate: ``unchanged`` (the same text again at the same address)."""
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """All that processing one capture gives; a store writes it whole or not at all."""
+
+    outcome: Outcome
+    document: Document | None = None
+    events: tuple[Event, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketched(Record):
+    """What finding reprints needs of a document that the store holds."""
+
+    document: str
+    story: str
+    sketch: tuple[int, ...]
+    published_at: datetime | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Record):
+    """A document with its events, as the alert step reads it."""
+
+    document: Document
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search: words (any inflected form finds), and filters that all must hold."""
+
+    words: str = ""
+    language: str = ""
+    source: str = ""
+    since: date | None = None
+    until: date | None = None
+    """Inclusive days of publication (of capture where the page gives no date)."""
+    claim: str = ""
+    kind: str = ""
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit(Record):
+    """One search result, best first; the snippet is plain text with the matches between ``[`` and ``]``."""
+
+    document: str
+    source: str
+    language: str
+    url: str
+    title: str
+    published_at: datetime | None
+    story: str
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Record):
+    """One message that one channel must get exactly once."""
+
+    id: str
+    """``digest(alert, channel)``."""
+    alert: str
+    channel: str
+    """Digest of the channel's address: the address itself may hold a password and is never stored."""
+    state: Literal["waiting", "sent", "unsure"]
+    attempts: int
+    next_attempt: datetime
+    sent_at: datetime | None = None
+    error: str = ""
+
+
+class Store(Protocol):
+    """Keeps what the pipeline found. Writing the same again changes nothing."""
+
+    def unprocessed(self, captures: Sequence[str]) -> set[str]:
+        """Give those of the capture ids that have no outcome yet."""
+
+    def document(self, id: str) -> Document | None:
+        """Give the newest revision of a document."""
+
+    def sketched(self, terms: Sequence[int], *, limit: int = 200) -> list[Sketched]:
+        """Give the documents that share most of the sketch terms, by an index look-up."""
+
+    def write(self, batch: Iterable[Processed]) -> None:
+        """Write outcomes with their documents, events, comparisons and rejections, all in one transaction.
+
+        A document of a new revision replaces the former as the current one, together with its events and comparisons;
+        the former stays readable as a revision.
+        """
+
+    def relabel(self, stories: dict[str, str]) -> None:
+        """Move whole stories: every document of a story named as key joins the story that is its value."""
+
+    def tally(self, rows: Iterable[LedgerRow]) -> None:
+        """Set the crawl's rows of the ledger (same source, day, step, disposition, reason: the count is replaced)."""
+
+    def ledger(self, *, source: str = "", day: date | None = None) -> list[LedgerRow]:
+        """Give the ledger: the tallied crawl rows, and the process rows counted from the outcomes."""
+
+    def rejections(self, *, source: str = "", day: date | None = None) -> Iterator[Rejection]:
+        """Give what was declined, newest first."""
+
+    def reports(self) -> Iterator[Report]:
+        """Give each document that has an event of a reconciling or hostile kind, or a refusal, with its events."""
+
+    def alerts(self) -> list[Alert]:
+        """Give all alerts, newest first."""
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Replace the alerts as decided; deliveries and verdicts, which are keyed by alert id, stay."""
+
+    def verdicts(self) -> dict[str, tuple[Verdict, str]]:
+        """Give what analysts decided: alert id to verdict and reason."""
+
+    def judge(self, alert: str, verdict: Verdict, why: str, *, at: datetime) -> None:
+        """Keep an analyst's verdict on an alert."""
+
+    def enqueue(self, alert: str, channels: Sequence[str], *, at: datetime) -> int:
+        """Put one delivery a channel into the outbox unless it is there already; gives how many are new."""
+
+    def claim(self, *, now: datetime) -> Delivery | None:
+        """Take one due delivery for sending and mark it as being sent, so that no second worker takes it."""
+
+    def settle(
+        self, delivery: str, *, sent: bool, now: datetime, error: str = "", retry_at: datetime | None = None
+    ) -> None:
+        """Say how a claimed delivery went."""
+
+    def deliveries(self, *, alert: str = "") -> list[Delivery]:
+        """Give the outbox, in order of alert and channel."""
+
+    def search(self, query: Query) -> list[Hit]:
+        """Find documents."""
+
+    def export(self, kind: ExportKind) -> Iterator[dict[str, Any]]:
+        """Give all records of a kind as JSON values in a fixed order, the same from every store."""
+
+    def close(self) -> None:
+        """Close the store."""
