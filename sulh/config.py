@@ -1,0 +1,117 @@
+"""Settings: defaults, then `sulh.toml`, then `SULH_*` variables; an unknown key is an error."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from processors.errors import SettingsError
+
+PREFIX = "SULH_"
+FILE_VARIABLE = "SULH_CONFIG"
+
+
+def _default_home() -> Path:
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "sulh"
+
+
+class Settings(BaseModel):
+    """What a person can set. Each field is a key of `sulh.toml`, and `SULH_<FIELD>` in the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=_default_home)
+    """Where the archive and the embedded store live."""
+    store: str = ""
+    """Path of the SQLite store; empty: `sulh.sqlite` in the home."""
+    notify: tuple[str, ...] = ()
+    """Apprise addresses that alerts go to, separated by white space or commas in the variable."""
+    contact: str = ""
+    """Address or URL that the user agent gives, so that a site's owner can write to you."""
+    sources: Path | None = None
+    """Folder of further source files; empty: `sources` in the home."""
+    registers: Path | None = None
+    """Folder of further registers of claims; empty: `registers` in the home."""
+    allow_loopback: bool = False
+    """Whether addresses on this machine may be fetched: for the demo and for tests only."""
+    workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=64)
+    """Processes that read pages."""
+    page_seconds: float = Field(default=10.0, gt=0)
+    """Wall time that one page gets before it is declined by name."""
+    alert_max_age_days: int = Field(default=30, ge=0)
+    """A report published longer than this before it was fetched is kept in the queue and not sent; 0: no limit."""
+    desk_port: int = Field(default=8020, ge=1, le=65535)
+    """Port of the desk, on loopback."""
+
+    @property
+    def store_address(self) -> str:
+        """The store's path or address, with the default filled in."""
+        return self.store or str(self.home / "sulh.sqlite")
+
+    @property
+    def source_folder(self) -> Path:
+        """The folder of the user's own source files, which need not exist."""
+        return self.sources or self.home / "sources"
+
+    @property
+    def register_folder(self) -> Path:
+        """The folder of the user's own registers, which need not exist."""
+        return self.registers or self.home / "registers"
+
+    @property
+    def max_age_days(self) -> int | None:
+        """`alert_max_age_days`, with None for no limit."""
+        return self.alert_max_age_days or None
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Give the settings from file, environment and the given values, the later over the former.
+
+    The file is the one that `SULH_CONFIG` names, else `sulh.toml` in the working folder, if there is one. Raises
+    SettingsError that names file or variable, key and what was expected.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(FILE_VARIABLE, "")
+    file = Path(named or "sulh.toml")
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    if named or file.exists():
+        for key, value in _read(file).items():
+            values[key], origin[key] = value, f"{file}: {key}"
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
+            key = variable.removeprefix(PREFIX).lower()
+            values[key] = text.replace(",", " ").split() if key == "notify" else text
+            origin[key] = f"the variable {variable}"
+    for key, value in given.items():
+        if value is not None:
+            values[key], origin[key] = value, f"--{key.replace('_', '-')}"
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem(problem, origin) for problem in error.errors())) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: there is no such file; {FILE_VARIABLE} names it") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read as TOML: {error}") from error
+
+
+def _problem(problem: Any, origin: Mapping[str, str]) -> str:
+    key = str(problem["loc"][0])
+    where = origin.get(key, key)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown setting; expected one of {', '.join(sorted(Settings.model_fields))}"
+    # The value itself is not shown: an Apprise address may hold a password.
+    message = problem["msg"]
+    return f"{where}: {message[0].lower()}{message[1:]}"
