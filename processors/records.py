@@ -185,6 +185,8 @@ class Document(Record):
     published_at: datetime | None = None
     published_from: DateOrigin = "none"
     fetched_at: datetime
+    declared: str = ""
+    """What the page says of its own language (`<html lang>`), as written; empty where it is silent."""
     language: Language = "und"
     comments: str = ""
     links: tuple[str, ...] = ()
