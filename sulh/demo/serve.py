@@ -310,7 +310,8 @@ class Outlet:
             for path in (self.path(name), *((self.second(name),) if page.second else ())):
                 rows.append(
                     f'<div class="teaser"><h2><a href="{escape(path + self.about.tracking)}">{escape(page.title)}</a>'
-                    f'</h2><span class="date">{self._shown(page.published)}</span><p>{escape(_summary(page.text))}</p></div>'
+                    f'</h2><span class="date">{self._shown(page.published)}</span>'
+                    f"<p>{escape(_summary(page.text))}</p></div>"
                 )
         return "\n".join(rows)
 
