@@ -59,6 +59,13 @@ def parse(text: str, model: type[Model], *, name: str) -> Model:
         raise KnowledgeError("\n".join(problems)) from error
 
 
+def wrong(path: Path, location: Sequence[str | int], said: str) -> KnowledgeError:
+    """Give the error for a value that has the right form and a wrong meaning, with its file, line and key."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    key = ".".join(str(part) for part in location) or "the file"
+    return KnowledgeError(f"{path}:{_line(node, location)}: {key}: {said}")
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, which YAML would let the later silently win."""
 
