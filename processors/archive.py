@@ -1,0 +1,1068 @@
+"""Keeps every response as it came, in WARC files with one index a source, and reads it back without the network.
+
+A folder ``archive/<source>/`` holds finished ``*.warc.gz`` files, at most one being written, ``*.warc.gz.open``,
+the index and a lock. A record is on disk before the index names it, and what the index does not name is cut off at the
+next start: so a crawl that is killed at any moment leaves files that every WARC tool reads and an index that agrees.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import queue
+import re
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from hashlib import blake2b
+from html import unescape
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from filelock import FileLock, Timeout
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from processors.addresses import canonical_url, same_site
+from processors.errors import ArchiveError, LockedError
+from processors.records import Capture, LedgerRow, Record, digest, utc
+
+Headers = tuple[tuple[str, str], ...]
+Kind = Literal["page", "list", "robots"]
+Outcome = Literal["ok", "failed", "interrupted"]
+Result = TypeVar("Result")
+
+MAX_BODY = 16 * 2**20
+"""Bytes of one body, decompressed; the issue's limit. The longest pages of news sites are near 5 MiB."""
+
+_MAX_FILE = 512 * 2**20
+"""A WARC file is finished beyond this size; half of the 1 GiB that the WARC standard recommends."""
+
+_HEAD = 256 * 2**10
+"""Where in a page rel=canonical is looked for: its head, which on the longest pages known ends before this."""
+
+_REVISITS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 720))
+"""Ages at which a page is fetched again. Corrections come within hours, rarely after a week."""
+
+_FIRST_RETRY, _LAST_RETRY = timedelta(minutes=30), timedelta(days=7)
+"""A failing address is tried again after half an hour, doubling up to a week: never forgotten, at little cost."""
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (name TEXT PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE crawls (
+    id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT NOT NULL DEFAULT 'running',
+    reason TEXT NOT NULL DEFAULT '', discovered INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE urls (
+    address TEXT PRIMARY KEY, fetch TEXT NOT NULL, canonical TEXT NOT NULL DEFAULT '', state TEXT NOT NULL,
+    first_seen TEXT NOT NULL, first_crawl INTEGER NOT NULL, next_attempt TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '', etag TEXT NOT NULL DEFAULT '', last_modified TEXT NOT NULL DEFAULT '',
+    body_hash TEXT NOT NULL DEFAULT '', fetched_at TEXT, listed_title TEXT NOT NULL DEFAULT '',
+    listed_published TEXT, listed_modified TEXT
+) WITHOUT ROWID;
+CREATE INDEX urls_due ON urls (next_attempt) WHERE next_attempt IS NOT NULL;
+CREATE TABLE captures (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, address TEXT NOT NULL, url TEXT NOT NULL, fetched_at TEXT NOT NULL,
+    status INTEGER NOT NULL, file TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    listed_title TEXT NOT NULL DEFAULT '', listed_published TEXT, crawl INTEGER NOT NULL
+);
+CREATE INDEX captures_arrival ON captures (kind, fetched_at, id);
+CREATE TABLE items (
+    crawl INTEGER NOT NULL, address TEXT NOT NULL, day TEXT NOT NULL, disposition TEXT, reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (crawl, address)
+) WITHOUT ROWID;
+CREATE TABLE tallies (
+    crawl INTEGER NOT NULL, day TEXT NOT NULL, disposition TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (crawl, day, disposition, reason)
+) WITHOUT ROWID;
+CREATE TABLE lists (
+    address TEXT PRIMARY KEY, parent TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL, hint TEXT NOT NULL,
+    seen_at TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRef(Record):
+    """Where one archived page lies."""
+
+    id: str
+    source: str
+    url: str
+    fetched_at: datetime
+    locator: str
+    """``<WARC file name>:<offset of the response record>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One item as a feed, sitemap, listing or interface names it."""
+
+    address: str
+    """Canonical form of its link, under which it is known."""
+    url: str
+    """The link to fetch."""
+    title: str = ""
+    published: datetime | None = None
+    modified: datetime | None = None
+    """When the list says that it was changed; a later one than before has the page fetched again."""
+    refused: str = ""
+    """Why it is not to be fetched; empty for an item to fetch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One item to fetch now."""
+
+    address: str
+    url: str
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """What discovering a list of items gave."""
+
+    due: tuple[Due, ...]
+    fresh: int
+    """How many were never listed before."""
+    repeated: int
+    """How many this very crawl had listed already."""
+    met: bool
+    """Whether one was there when a listing was last read to its end: what is older is known then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its whole response, as on the wire but for the transfer encoding."""
+
+    requested: str
+    url: str
+    """The last address, after ``redirects``."""
+    redirects: tuple[str, ...] = ()
+    request_headers: Headers = ()
+    status: int
+    headers: Headers
+    body: bytes
+    fetched_at: datetime
+    protocol: str = "HTTP/1.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of one response."""
+
+    disposition: str
+    """``fetched``, or ``known`` for the same bytes as before."""
+    reason: str
+    canonical: str
+    body: bytes
+    """Decompressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a list's last complete reading left behind, for asking whether it has changed."""
+
+    address: str
+    parent: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    hint: str = ""
+    """The time of change that its parent named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing(Record):
+    """An address that keeps failing: kept, tried again at ``next_attempt``, and shown."""
+
+    source: str
+    address: str
+    reason: str
+    attempts: int
+    next_attempt: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health(Record):
+    """How a source's last crawls went."""
+
+    source: str
+    last_crawl: datetime | None = None
+    last_ok: datetime | None = None
+    """When a crawl last read the whole list; an unchanged list counts, a failed one does not."""
+    outcome: str = "never"
+    """Of the last crawl: ok, failed, interrupted, running; never before the first."""
+    reason: str = ""
+    """Why it failed."""
+    failures: int = 0
+    """Crawls in a row that failed."""
+    stale: bool = True
+    """Whether the last good crawl is longer ago than three of the source's intervals."""
+    fresh_a_day: float | None = None
+    """New items a day over the last week; None where the source is not a day old yet."""
+    failing: int = 0
+    """Addresses that keep failing."""
+    unbalanced: int = 0
+    """Items of finished crawls that have no disposition: anything but 0 is an error in the program."""
+
+
+class BodyError(Exception):
+    """A body that cannot be taken as it is; ``reason`` names why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def decode_body(headers: Iterable[tuple[str, str]], body: bytes, *, limit: int = MAX_BODY) -> bytes:
+    """Undo the body's Content-Encoding. Raises BodyError: ``too-large`` beyond the limit, ``encoding`` if wrong."""
+    encodings = [
+        part.strip().lower()
+        for name, value in headers
+        if name.lower() == "content-encoding"
+        for part in value.split(",")
+    ]
+    for encoding in reversed([part for part in encodings if part not in ("", "identity")]):
+        if encoding in ("gzip", "x-gzip"):
+            body = _inflate(body, limit, zlib.MAX_WBITS | 16)
+        elif encoding == "deflate":
+            # Some servers send a raw stream where the standard wants a zlib header, which begins with 0x?8.
+            body = _inflate(body, limit, zlib.MAX_WBITS if body[:1] and body[0] & 15 == 8 else -zlib.MAX_WBITS)
+        else:
+            raise BodyError("encoding")
+    if len(body) > limit:
+        raise BodyError("too-large")
+    return body
+
+
+def gunzip(body: bytes, *, limit: int = MAX_BODY) -> bytes:
+    """Decompress a gzip file such as a sitemap. Raises BodyError like `decode_body`."""
+    return _inflate(body, limit, zlib.MAX_WBITS | 16)
+
+
+def _inflate(body: bytes, limit: int, bits: int) -> bytes:
+    whole = bytearray()
+    while body:
+        stream = zlib.decompressobj(bits)
+        try:
+            whole += stream.decompress(body, limit + 1 - len(whole))
+        except zlib.error as error:
+            if whole and bits > 16:
+                break  # bytes after the last gzip member are padding, which browsers ignore too
+            raise BodyError("encoding") from error
+        if len(whole) > limit or stream.unconsumed_tail:
+            raise BodyError("too-large")
+        if not stream.eof:
+            raise BodyError("encoding")
+        body = stream.unused_data if bits > 16 else b""
+    return bytes(whole)
+
+
+_LINK = re.compile(rb"<!--.*?-->|<(?:link)\b([^>]*)>|<body\b", re.IGNORECASE | re.DOTALL)
+_ATTRIBUTE = re.compile(r"([a-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
+
+
+def declared_canonical(page: bytes, url: str) -> str:
+    """Give the canonical address of a page: its rel=canonical where that is of the same site, else its own."""
+    own = canonical_url(url)
+    for found in _LINK.finditer(page[:_HEAD]):
+        if found.group(0)[:5].lower() == b"<body":
+            break
+        if found.group(1) is None:
+            continue
+        pairs = _ATTRIBUTE.findall(found.group(1).decode("utf-8", "ignore"))
+        values = {name.lower(): unescape(a or b or c).strip() for name, a, b, c in pairs}
+        if "canonical" not in values.get("rel", "").lower().split() or not values.get("href"):
+            continue
+        try:
+            declared = canonical_url(urljoin(url, values["href"]))
+            parts = urlsplit(declared)
+            same = parts.scheme in ("http", "https") and same_site(declared, own)
+        except ValueError:
+            return own
+        # A site that names its front page as the canonical address of every page would become one document.
+        return declared if same and (len(parts.path) > 1 or parts.query or len(urlsplit(own).path) <= 1) else own
+    return own
+
+
+class Archive:
+    """All archived responses below one folder; reading needs no lock and may go on beside a crawl."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "archive"
+
+    def sources(self) -> list[str]:
+        """Give the sources that have been crawled, by name."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path.parent.name for path in self.folder.glob("*/index.sqlite"))
+
+    def captures(self, source: str, *, day: date | None = None) -> Iterator[CaptureRef]:
+        """Give the archived pages of a source in order of arrival: by (fetched_at, id)."""
+        first, last = (f"{day}", f"{day}~") if day else ("", "~")
+        after = (first, "")
+        while True:
+            # In portions, so that a slow reader never holds the index against the crawl that writes it.
+            with closing(self._index(source)) as index:
+                rows = index.execute(
+                    "SELECT id, url, fetched_at, file, offset FROM captures WHERE kind = 'page'"
+                    " AND (fetched_at, id) > (?, ?) AND fetched_at < ? ORDER BY fetched_at, id LIMIT 1000",
+                    (*after, last),
+                ).fetchall()
+            if not rows:
+                return
+            for id, url, fetched_at, file, offset in rows:
+                yield CaptureRef(
+                    id=id,
+                    source=source,
+                    url=url,
+                    fetched_at=datetime.fromisoformat(fetched_at),
+                    locator=f"{file}:{offset}",
+                )
+            after = (rows[-1][2], rows[-1][0])
+
+    def read(self, ref: CaptureRef) -> Capture:
+        """Read one capture back. Raises ArchiveError that names file and capture when its bytes are not all there."""
+        with closing(self._index(ref.source)) as index:
+            row = index.execute(
+                "SELECT file, offset, length, status, listed_title, listed_published FROM captures WHERE id = ?",
+                (ref.id,),
+            ).fetchone()
+        if row is None:
+            raise ArchiveError(f"{self.folder / ref.source}: the index has no capture {ref.id}")
+        file, offset, length, status, title, published = row
+        path = self.folder / ref.source / file
+        raw = _slice(path, offset, length, ref.id)
+        try:
+            headers, body = _response(raw)
+            body = decode_body(headers, body)
+        except (ArchiveLoadFailed, BodyError, zlib.error, ValueError, EOFError) as error:
+            raise ArchiveError(f"{path}: capture {ref.id} at offset {offset} is damaged: {error}") from error
+        return Capture(
+            id=ref.id,
+            source=ref.source,
+            url=ref.url,
+            fetched_at=ref.fetched_at,
+            status=status,
+            headers=headers,
+            content_type=next((value for name, value in headers if name.lower() == "content-type"), ""),
+            body=body,
+            locator=ref.locator,
+            listed_title=title,
+            listed_published=_moment(published),
+        )
+
+    def tallies(self, source: str) -> Iterator[LedgerRow]:
+        """Give the crawl rows of the ledger: discovered, fetched, known, refused and failed items a day."""
+        counts: dict[tuple[str, str, str], int] = {}
+        with closing(self._index(source)) as index:
+            rows = index.execute(
+                "SELECT crawl, day, disposition, reason, count FROM tallies UNION ALL SELECT crawl, day,"
+                " coalesce(disposition, ''), reason, count(*) FROM items GROUP BY 1, 2, 3, 4"
+            ).fetchall()
+            crawls = index.execute("SELECT id, substr(started_at, 1, 10), discovered FROM crawls").fetchall()
+        began = {crawl: day for crawl, day, _ in crawls}
+        for crawl, day, disposition, reason, count in rows:
+            if disposition:
+                counts[day, disposition, reason] = counts.get((day, disposition, reason), 0) + count
+            if day != began[crawl]:
+                # A crawl that went on past midnight: what was settled then was discovered then, as far as a day tells.
+                for place, change in ((day, count), (began[crawl], -count)):
+                    counts[place, "discovered", ""] = counts.get((place, "discovered", ""), 0) + change
+        for _, day, discovered in crawls:
+            counts[day, "discovered", ""] = counts.get((day, "discovered", ""), 0) + discovered
+        for (day, disposition, reason), count in sorted(counts.items()):
+            if count:
+                yield LedgerRow(
+                    source=source,
+                    day=date.fromisoformat(day),
+                    step="crawl",
+                    disposition=disposition,
+                    reason=reason,
+                    count=count,
+                )
+
+    def failing(self, source: str) -> Iterator[Failing]:
+        """Give the addresses that keep failing, those tried most first."""
+        with closing(self._index(source)) as index:
+            rows = index.execute(
+                "SELECT address, reason, attempts, next_attempt FROM urls WHERE state = 'failing'"
+                " ORDER BY attempts DESC, address"
+            ).fetchall()
+        for address, reason, attempts, next_attempt in rows:
+            yield Failing(
+                source=source, address=address, reason=reason, attempts=attempts, next_attempt=_moment(next_attempt)
+            )
+
+    def health(self, source: str, *, now: datetime, interval: timedelta = timedelta(hours=1)) -> Health:
+        """Say how the source's last crawls went; a source that was never crawled is stale, not an error."""
+        if source not in self.sources():
+            return Health(source=source)
+        with closing(self._index(source)) as index:
+            crawls = index.execute("SELECT started_at, outcome, reason FROM crawls ORDER BY id DESC").fetchall()
+            ok = index.execute("SELECT max(ended_at) FROM crawls WHERE outcome = 'ok'").fetchone()[0]
+            failing = index.execute("SELECT count(*) FROM urls WHERE state = 'failing'").fetchone()[0]
+            fresh, since = index.execute(
+                "SELECT sum(fresh), min(started_at) FROM crawls WHERE started_at >= ? AND id >"
+                " (SELECT min(id) FROM crawls)",
+                (_iso(now - timedelta(days=7)),),
+            ).fetchone()
+            unbalanced = index.execute(
+                "SELECT coalesce(sum(abs(discovered - (SELECT coalesce(sum(count), 0) FROM tallies WHERE crawl = id))),"
+                " 0) FROM crawls WHERE ended_at IS NOT NULL"
+            ).fetchone()[0]
+        last_ok = _moment(ok)
+        days = (utc(now) - datetime.fromisoformat(since)) / timedelta(days=1) if since else 0.0
+        return Health(
+            source=source,
+            last_crawl=_moment(crawls[0][0]) if crawls else None,
+            last_ok=last_ok,
+            outcome=crawls[0][1] if crawls else "never",
+            reason=crawls[0][2] if crawls else "",
+            failures=next((n for n, row in enumerate(crawls) if row[1] in ("ok", "running")), len(crawls)),
+            stale=last_ok is None or utc(now) - last_ok > 3 * interval,
+            fresh_a_day=fresh / days if days >= 1 else None,
+            failing=failing,
+            unbalanced=unbalanced,
+        )
+
+    def writer(self, source: str) -> Writer:
+        """Open a source for writing. Raises LockedError when another process has it, ArchiveError when unusable."""
+        return Writer(self.folder / source, source)
+
+    def _index(self, source: str) -> sqlite3.Connection:
+        path = self.folder / source / "index.sqlite"
+        if not path.is_file():
+            raise ArchiveError(f"{path}: no such index; crawl {source} first, or rebuild it from its WARC files")
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        index = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise ArchiveError(f"{path}: cannot be opened: {error}") from error
+    try:
+        version = index.execute("PRAGMA user_version").fetchone()[0]
+        if version > _SCHEMA_VERSION:
+            raise ArchiveError(
+                f"{path}: written by a newer sulh (version {version}, this one reads {_SCHEMA_VERSION}): update sulh"
+            )
+        if version == 0:
+            # Full and rolled back, not a write-ahead log: readers on other machines may share the folder.
+            index.execute("PRAGMA journal_mode = TRUNCATE")
+            index.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+    except sqlite3.Error as error:
+        index.close()
+        raise ArchiveError(f"{path}: damaged, or no index: {error}; move it away and rebuild") from error
+    except ArchiveError:
+        index.close()
+        raise
+    return index
+
+
+def _slice(path: Path, offset: int, length: int, id: str) -> bytes:
+    # The crawl may finish (rename) the file between two looks, hence the name itself once more at the end.
+    for candidate in (path, path.with_name(path.name + ".open"), path):
+        try:
+            with candidate.open("rb") as file:
+                file.seek(offset)
+                raw = file.read(length)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ArchiveError(f"{candidate}: cannot be read: {error.strerror}") from error
+        if len(raw) < length:
+            raise ArchiveError(f"{candidate}: is cut short: capture {id} at offset {offset} is not all there")
+        return raw
+    raise ArchiveError(f"{path}: is missing; capture {id} lay in it at offset {offset}")
+
+
+def _response(raw: bytes) -> tuple[Headers, bytes]:
+    for record in ArchiveIterator(io.BytesIO(raw), check_digests="raise"):
+        if record.rec_type != "response" or record.http_headers is None:
+            break
+        return tuple(record.http_headers.headers), record.raw_stream.read()
+    raise ValueError("no response record there")
+
+
+def _iso(moment: datetime) -> str:
+    return utc(moment).isoformat(timespec="microseconds")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """Writes one source's archive from one thread, and answers when what was written is on disk.
+
+    Calls return futures. What came in while the disk was busy is written together, so that the wait for the disk is
+    shared. A context manager: leaving it settles what is open and finishes the file.
+    """
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self.folder, self.source = folder, source
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArchiveError(f"{folder}: cannot be made: {error.strerror}") from error
+        self._lock = FileLock(folder / "lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(f"{source} is being crawled by another process; wait for it, or end it") from None
+        except OSError as error:
+            raise ArchiveError(f"{folder}: cannot be written: {error.strerror}") from error
+        try:
+            self._index = _connect(folder / "index.sqlite")
+            self._index.execute("PRAGMA synchronous = FULL")
+            self._file: io.FileIO | None = None
+            self._name, self._length = "", 0
+            self._recover()
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise ArchiveError(f"{folder / 'index.sqlite'}: cannot be written: {error}") from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self._crawl = 0
+        self._day = ""
+        self._complete = -1
+        self._listed: set[str] = set()
+        self._broken: ArchiveError | None = None
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"archive-{source}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is waiting, finish the file and let go of the source."""
+        if not self._thread.is_alive():
+            return
+        self._jobs.put(None)
+        self._thread.join()
+        try:
+            if self._broken is None:
+                self._finish_file()
+        finally:
+            if self._file is not None:
+                self._file.close()
+            self._index.close()
+            self._lock.release()
+
+    # What a crawl says. Each runs in the writer's thread, in the order of the calls.
+
+    def begin(self, now: datetime) -> Future[int]:
+        """Begin a crawl; items that an earlier one left open become failed as ``interrupted``, and due at once."""
+        return self._do(lambda: self._begin(now))
+
+    def discover(self, items: Sequence[Listed], now: datetime) -> Future[Discovered]:
+        """Count listed items as discovered, settle those that are known, and give those to fetch."""
+        return self._do(lambda: self._discover(items, now))
+
+    def due(self, now: datetime) -> Future[tuple[Due, ...]]:
+        """Give the pages whose time has come though no list names them any more: revisits and failed ones."""
+        return self._do(lambda: self._due(now))
+
+    def store(self, item: Due, exchange: Exchange) -> Future[Stored]:
+        """Archive a page. Its future raises BodyError when the body cannot be taken; then call `fail`."""
+        return self._do(lambda: self._store_page(item, exchange))
+
+    def store_list(self, exchange: Exchange, *, kind: Kind = "list") -> Future[bytes]:
+        """Archive a feed, sitemap, listing or robots.txt, and give its body, decompressed."""
+        return self._do(lambda: self._store_list(exchange, kind))
+
+    def unchanged(self, item: Due, now: datetime) -> Future[None]:
+        """Settle an item as known: the server says that it has not been modified."""
+        return self._do(lambda: self._known(item.address, "not-modified", now))
+
+    def refuse(self, item: Due, reason: str, now: datetime) -> Future[None]:
+        """Settle an item as refused by a rule of ours or of the site; it is looked at again when it is listed again."""
+        return self._do(lambda: self._decline(item.address, "refused", reason, now))
+
+    def fail(self, item: Due, reason: str, now: datetime) -> Future[None]:
+        """Settle an item as failed for now; it is kept and tried again later."""
+        return self._do(lambda: self._decline(item.address, "failed", reason, now))
+
+    def lists(self) -> Future[dict[str, Known]]:
+        """Give the lists as they were when last read to the end; empty when the last reading did not get there."""
+        return self._do(self._lists)
+
+    def notes(self) -> Future[dict[str, str]]:
+        """Give what the last complete reading noted, such as how far it came."""
+        return self._do(lambda: dict(self._index.execute("SELECT substr(key, 6), value FROM meta WHERE key > 'note:'")))
+
+    def settle_lists(self, lists: Iterable[Known], notes: Mapping[str, str], now: datetime) -> Future[None]:
+        """Keep what a complete reading of the lists saw: only now may a later crawl stop at what is known."""
+        return self._do(lambda: self._settle_lists(list(lists), dict(notes), now))
+
+    def end(
+        self, outcome: Literal["ok", "failed", "interrupted"], reason: str, now: datetime
+    ) -> Future[dict[str, int]]:
+        """End the crawl and give its counts by disposition; ``unsettled`` counts items without one, an error."""
+        return self._do(lambda: self._end(outcome, reason, now))
+
+    # The thread.
+
+    def _do(self, work: Callable[[], Result]) -> Future[Result]:
+        job = _Job(work)
+        self._jobs.put(job)
+        return job.future
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            batch: list[_Job] = []
+            while job is not None:
+                batch.append(job)
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._write(batch)
+            if job is None:
+                return
+
+    def _write(self, batch: Sequence[_Job]) -> None:
+        """Do the batch's work, bring it to disk, then answer: each future holds only when all of it is safe."""
+        answers: list[tuple[_Job, Any, BaseException | None]] = []
+        if self._broken is None:
+            try:
+                self._index.execute("BEGIN IMMEDIATE")
+                for job in batch:
+                    self._index.execute("SAVEPOINT job")
+                    try:
+                        answers.append((job, job.work(), None))
+                    except (OSError, sqlite3.Error):
+                        raise
+                    except Exception as error:
+                        self._index.execute("ROLLBACK TO job")
+                        answers.append((job, None, error))
+                    self._index.execute("RELEASE job")
+                self._sync()
+                self._index.execute("COMMIT")
+            except (OSError, sqlite3.Error) as error:
+                self._broken = self._break(error)
+        for job in batch if self._broken is not None else ():
+            job.future.set_exception(self._broken)
+        for job, result, failure in answers if self._broken is None else ():
+            if failure is not None:
+                job.future.set_exception(failure)
+            else:
+                job.future.set_result(result)
+
+    def _break(self, error: Exception) -> ArchiveError:
+        """Undo the batch in file and index, so that nothing is half there."""
+        with suppress(sqlite3.Error):
+            self._index.execute("ROLLBACK")
+        with suppress(OSError, sqlite3.Error):
+            if self._file is not None:
+                row = self._index.execute("SELECT length FROM files WHERE name = ?", (self._name,)).fetchone()
+                self._file.truncate(row[0] if row else 0)
+        what = getattr(error, "strerror", None) or str(error)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in what
+        advice = "free some space and crawl again" if full else "nothing of the last records was kept"
+        return ArchiveError(f"{self.folder}: cannot be written: {what}; {advice}")
+
+    # Files.
+
+    def _recover(self) -> None:
+        """Cut off what the index does not know, and finish the file, whatever moment the last crawl ended at."""
+        for path in sorted(self.folder.glob("*.warc.gz.open")):
+            name = path.name.removesuffix(".open")
+            row = self._index.execute("SELECT length FROM files WHERE name = ?", (name,)).fetchone()
+            try:
+                if row is None:
+                    path.unlink()
+                    continue
+                with path.open("r+b") as file:
+                    if file.seek(0, os.SEEK_END) > row[0]:
+                        file.truncate(row[0])
+                        os.fsync(file.fileno())
+                path.rename(self.folder / name)
+            except OSError as error:
+                raise ArchiveError(f"{path}: cannot be finished: {error.strerror}") from error
+
+    def _open_file(self, moment: datetime) -> io.FileIO:
+        stamp = f"{self.source}-{utc(moment):%Y%m%dT%H%M%S}"
+        taken = {row[0] for row in self._index.execute("SELECT name FROM files")}
+        taken |= {path.name.removesuffix(".open") for path in self.folder.glob("*.warc.gz*")}
+        number = next(n for n in range(1, 10**6) if f"{stamp}-{n:04}.warc.gz" not in taken)
+        self._name, self._length = f"{stamp}-{number:04}.warc.gz", 0
+        self._file = (self.folder / f"{self._name}.open").open("xb", buffering=0)
+        _sync_folder(self.folder)
+        info = {"software": "sulh", "format": "WARC File Format 1.1", "isPartOf": self.source}
+        buffer = io.BytesIO()
+        writer = WARCWriter(buffer, gzip=False, warc_version="WARC/1.1")
+        writer.write_record(writer.create_warcinfo_record(self._name, info))
+        self._append(_member(buffer.getvalue()))
+        return self._file
+
+    def _append(self, data: bytes) -> int:
+        assert self._file is not None
+        offset, view = self._length, memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+        self._length += len(data)
+        return offset
+
+    def _sync(self) -> None:
+        if self._file is None:
+            return
+        known = self._index.execute("SELECT length FROM files WHERE name = ?", (self._name,)).fetchone()
+        if known is None or known[0] != self._length:
+            os.fsync(self._file.fileno())
+            self._index.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (self._name, self._length))
+            if self._length > _MAX_FILE:
+                # Finished by the next start at the latest: the file is whole, only its name says otherwise.
+                self._file.close()
+                self._file = None
+                self._finish(self._name)
+
+    def _finish_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._finish(self._name)
+
+    def _finish(self, name: str) -> None:
+        try:
+            (self.folder / f"{name}.open").rename(self.folder / name)
+            _sync_folder(self.folder)
+        except OSError as error:
+            raise ArchiveError(f"{self.folder / name}: cannot be finished: {error.strerror}") from error
+
+    def _record(
+        self,
+        kind: Kind,
+        address: str,
+        canonical: str,
+        exchange: Exchange,
+        title: str = "",
+        published: str | None = None,
+    ) -> None:
+        """Append request, response and what we know of them, and name them in the index."""
+        if self._file is None:
+            self._file = self._open_file(exchange.fetched_at)
+        moment = _iso(exchange.fetched_at)
+        id = digest(self.source, canonical, moment)
+        response, others = _records(
+            exchange,
+            {
+                "id": id,
+                "source": self.source,
+                "kind": kind,
+                "address": address,
+                "url": canonical,
+                "requested": exchange.requested,
+                "redirects": list(exchange.redirects),
+                "fetched_at": moment,
+                "listed_title": title,
+                "listed_published": published,
+            },
+        )
+        offset = self._append(response)
+        self._append(others)
+        self._index.execute(
+            "INSERT INTO captures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(id, kind, address, canonical, moment, exchange.status),
+                *(self._name, offset, len(response), title, published, self._crawl),
+            ),
+        )
+
+    # The work of the calls above, within a transaction.
+
+    def _begin(self, now: datetime) -> int:
+        for (crawl,) in self._index.execute("SELECT id FROM crawls WHERE ended_at IS NULL").fetchall():
+            self._crawl = crawl
+            self._end("interrupted", "the process ended before the crawl did", now, open_reason="interrupted")
+        row = self._index.execute("SELECT value FROM meta WHERE key = 'complete'").fetchone()
+        self._complete = int(row[0]) if row else -1
+        self._listed.clear()
+        self._day = _iso(now)[:10]
+        self._crawl = self._index.execute("INSERT INTO crawls (started_at) VALUES (?)", (_iso(now),)).lastrowid or 0
+        return self._crawl
+
+    def _discover(self, items: Sequence[Listed], now: datetime) -> Discovered:
+        due: list[Due] = []
+        tally: dict[tuple[str, str], int] = {}
+        fresh = repeated = discovered = 0
+        met = False
+        for item in items:
+            if item.address in self._listed:
+                repeated += 1
+                continue
+            self._listed.add(item.address)
+            discovered += 1
+            if item.refused:
+                tally["refused", item.refused] = tally.get(("refused", item.refused), 0) + 1
+                continue
+            row = self._index.execute(
+                "SELECT state, first_crawl, next_attempt, listed_modified, fetch, etag, last_modified, fetched_at"
+                " FROM urls WHERE address = ?",
+                (item.address,),
+            ).fetchone()
+            published = _iso(item.published) if item.published else None
+            modified = _iso(item.modified) if item.modified else None
+            if row is None:
+                fresh += 1
+                self._index.execute(
+                    "INSERT INTO urls (address, fetch, state, first_seen, first_crawl, next_attempt, listed_title,"
+                    " listed_published, listed_modified) VALUES (?, ?, 'new', ?, ?, ?, ?, ?, ?)",
+                    (item.address, item.url, _iso(now), self._crawl, _iso(now), item.title, published, modified),
+                )
+                due.append(Due(address=item.address, url=item.url))
+                continue
+            state, first_crawl, next_attempt, before, fetch, etag, last_modified, fetched_at = row
+            met = met or first_crawl <= self._complete
+            # Without an earlier word on its changes, only one after our own look is news.
+            changed = modified is not None and modified > (before or fetched_at or "")
+            if (before or "") < (modified or ""):
+                self._index.execute(
+                    "UPDATE urls SET listed_modified = ?, listed_title = ?, next_attempt = ? WHERE address = ?",
+                    (modified, item.title, _iso(now) if changed else next_attempt, item.address),
+                )
+            if state in ("new", "refused") or changed or (next_attempt and next_attempt <= _iso(now)):
+                due.append(Due(address=item.address, url=fetch, etag=etag, last_modified=last_modified))
+            else:
+                reason = "failing" if state == "failing" else "seen"
+                tally["known", reason] = tally.get(("known", reason), 0) + 1
+        self._open_items(due)
+        self._index.execute(
+            "UPDATE crawls SET discovered = discovered + ?, fresh = fresh + ? WHERE id = ?",
+            (discovered, fresh, self._crawl),
+        )
+        for (disposition, reason), count in tally.items():
+            self._tally(self._day, disposition, reason, count)
+        return Discovered(due=tuple(due), fresh=fresh, repeated=repeated, met=met)
+
+    def _due(self, now: datetime) -> tuple[Due, ...]:
+        rows = self._index.execute(
+            "SELECT address, fetch, etag, last_modified FROM urls WHERE next_attempt <= ?"
+            " ORDER BY next_attempt, address",
+            (_iso(now),),
+        ).fetchall()
+        due = tuple(
+            Due(address=address, url=fetch, etag=etag, last_modified=last_modified)
+            for address, fetch, etag, last_modified in rows
+            if address not in self._listed
+        )
+        self._listed.update(item.address for item in due)
+        self._open_items(due)
+        self._index.execute("UPDATE crawls SET discovered = discovered + ? WHERE id = ?", (len(due), self._crawl))
+        return due
+
+    def _store_page(self, item: Due, exchange: Exchange) -> Stored:
+        body = decode_body(exchange.headers, exchange.body)
+        seen = blake2b(body, digest_size=16).hexdigest()
+        before, title, published, first_seen = self._index.execute(
+            "SELECT body_hash, listed_title, listed_published, first_seen FROM urls WHERE address = ?", (item.address,)
+        ).fetchone()
+        if seen == before:
+            self._known(item.address, "unchanged", exchange.fetched_at)
+            return Stored(disposition="known", reason="unchanged", canonical="", body=body)
+        canonical = declared_canonical(body, exchange.url)
+        self._record("page", item.address, canonical, exchange, title, published)
+        headers = {name.lower(): value for name, value in exchange.headers}
+        self._index.execute(
+            "UPDATE urls SET state = 'archived', canonical = ?, fetch = ?, etag = ?, last_modified = ?, body_hash = ?,"
+            " fetched_at = ?, next_attempt = ?, attempts = 0, reason = '' WHERE address = ?",
+            (
+                canonical,
+                exchange.url,
+                headers.get("etag", ""),
+                headers.get("last-modified", ""),
+                seen,
+                _iso(exchange.fetched_at),
+                _next_revisit(published or first_seen, first_seen, exchange.fetched_at),
+                item.address,
+            ),
+        )
+        self._settle(item.address, "fetched", "", exchange.fetched_at)
+        return Stored(disposition="fetched", reason="", canonical=canonical, body=body)
+
+    def _store_list(self, exchange: Exchange, kind: Kind) -> bytes:
+        body = decode_body(exchange.headers, exchange.body)
+        address = canonical_url(exchange.requested)
+        self._record(kind, address, address, exchange)
+        return body
+
+    def _known(self, address: str, reason: str, now: datetime) -> None:
+        published, first_seen = self._index.execute(
+            "SELECT listed_published, first_seen FROM urls WHERE address = ?", (address,)
+        ).fetchone()
+        self._index.execute(
+            "UPDATE urls SET state = 'archived', next_attempt = ?, attempts = 0, reason = '' WHERE address = ?",
+            (_next_revisit(published or first_seen, first_seen, now), address),
+        )
+        self._settle(address, "known", reason, now)
+
+    def _decline(self, address: str, disposition: Literal["refused", "failed"], reason: str, now: datetime) -> None:
+        (attempts,) = self._index.execute("SELECT attempts FROM urls WHERE address = ?", (address,)).fetchone()
+        wait = min(_FIRST_RETRY * 2 ** min(attempts, 20), _LAST_RETRY)
+        failed = disposition == "failed"
+        self._index.execute(
+            "UPDATE urls SET state = ?, reason = ?, attempts = attempts + 1, next_attempt = ? WHERE address = ?",
+            ("failing" if failed else "refused", reason, _iso(now + wait) if failed else None, address),
+        )
+        self._settle(address, disposition, reason, now)
+
+    def _lists(self) -> dict[str, Known]:
+        rows = self._index.execute("SELECT address, parent, etag, last_modified, hint FROM lists")
+        return {
+            row[0]: Known(address=row[0], parent=row[1], etag=row[2], last_modified=row[3], hint=row[4]) for row in rows
+        }
+
+    def _settle_lists(self, lists: Sequence[Known], notes: Mapping[str, str], now: datetime) -> None:
+        self._index.executemany(
+            "INSERT OR REPLACE INTO lists VALUES (?, ?, ?, ?, ?, ?)",
+            [(known.address, known.parent, known.etag, known.last_modified, known.hint, _iso(now)) for known in lists],
+        )
+        rows = [("complete", str(self._crawl)), *((f"note:{key}", value) for key, value in notes.items())]
+        self._index.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def _end(self, outcome: str, reason: str, now: datetime, *, open_reason: str = "unsettled") -> dict[str, int]:
+        left = self._index.execute(
+            "SELECT address FROM items WHERE crawl = ? AND disposition IS NULL", (self._crawl,)
+        ).fetchall()
+        if outcome == "interrupted":
+            open_reason = "interrupted"
+        for (address,) in left:
+            self._settle(address, "failed", open_reason, now)
+            self._index.execute("UPDATE urls SET next_attempt = ? WHERE address = ?", (_iso(now), address))
+        rows = self._index.execute(
+            "SELECT day, disposition, reason, count(*) FROM items WHERE crawl = ? GROUP BY 1, 2, 3", (self._crawl,)
+        ).fetchall()
+        for row in rows:
+            self._tally(*row)
+        self._index.execute("DELETE FROM items WHERE crawl = ?", (self._crawl,))
+        self._index.execute(
+            "UPDATE crawls SET ended_at = ?, outcome = ?, reason = ? WHERE id = ?",
+            (_iso(now), outcome, reason, self._crawl),
+        )
+        counts = dict.fromkeys(("fetched", "known", "refused", "failed"), 0)
+        counts |= dict(
+            self._index.execute(
+                "SELECT disposition, sum(count) FROM tallies WHERE crawl = ? GROUP BY 1", (self._crawl,)
+            ).fetchall()
+        )
+        (discovered,) = self._index.execute("SELECT discovered FROM crawls WHERE id = ?", (self._crawl,)).fetchone()
+        unsettled = len(left) if open_reason == "unsettled" else 0
+        return {"discovered": discovered, **counts, "unsettled": unsettled}
+
+    def _open_items(self, due: Iterable[Due]) -> None:
+        self._index.executemany(
+            "INSERT INTO items (crawl, address, day) VALUES (?, ?, ?)",
+            [(self._crawl, item.address, self._day) for item in due],
+        )
+
+    def _settle(self, address: str, disposition: str, reason: str, now: datetime) -> None:
+        """Give an item its one disposition; a second one is an error of the program, never a silent overwrite."""
+        done = self._index.execute(
+            "UPDATE items SET disposition = ?, reason = ?, day = ? WHERE crawl = ? AND address = ?"
+            " AND disposition IS NULL",
+            (disposition, reason, _iso(now)[:10], self._crawl, address),
+        ).rowcount
+        if done != 1:
+            raise RuntimeError(f"{self.source}: {address} was settled twice, or never discovered, as {disposition}")
+
+    def _tally(self, day: str, disposition: str, reason: str, count: int) -> None:
+        self._index.execute(
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (crawl, day, disposition, reason) DO UPDATE SET count = count + excluded.count",
+            (self._crawl, day, disposition, reason, count),
+        )
+
+
+def _next_revisit(published: str, first_seen: str, now: datetime) -> str | None:
+    born = datetime.fromisoformat(published)
+    if born > utc(now):
+        born = datetime.fromisoformat(first_seen)  # a date in the future says nothing about the page's age
+    return next((_iso(born + age) for age in _REVISITS if born + age > utc(now)), None)
+
+
+def _records(exchange: Exchange, facts: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Give the response as one gzip member, and request and metadata as two more, as warcio writes them."""
+    buffer = io.BytesIO()
+    writer = WARCWriter(buffer, gzip=False, warc_version="WARC/1.1")
+    moment = {"WARC-Date": utc(exchange.fetched_at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+    kept = [
+        (name, value)
+        for name, value in exchange.headers
+        if name.lower() not in ("content-length", "transfer-encoding", "connection")
+    ]
+    kept.append(("Content-Length", str(len(exchange.body))))
+    try:
+        phrase = HTTPStatus(exchange.status).phrase
+    except ValueError:
+        phrase = "Unknown"
+    heads = StatusAndHeaders(f"{exchange.status} {phrase}", kept, protocol=exchange.protocol)
+    response = writer.create_warc_record(
+        exchange.url, "response", payload=io.BytesIO(exchange.body), http_headers=heads, warc_headers_dict=dict(moment)
+    )
+    writer.write_record(response)
+    first = buffer.getvalue()
+    beside = moment | {"WARC-Concurrent-To": response.rec_headers.get_header("WARC-Record-ID")}
+    parts = urlsplit(exchange.url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    asked = StatusAndHeaders(
+        f"GET {target} {exchange.protocol}", [("Host", parts.netloc), *exchange.request_headers], is_http_request=True
+    )
+    others = []
+    for record in (
+        writer.create_warc_record(exchange.url, "request", http_headers=asked, warc_headers_dict=dict(beside)),
+        writer.create_warc_record(
+            exchange.url,
+            "metadata",
+            payload=io.BytesIO(json.dumps(facts, ensure_ascii=False).encode()),
+            warc_content_type="application/json",
+            warc_headers_dict=dict(beside),
+        ),
+    ):
+        buffer.seek(0)
+        buffer.truncate()
+        writer.write_record(record)
+        others.append(_member(buffer.getvalue()))
+    return _member(first), b"".join(others)
+
+
+def _member(data: bytes) -> bytes:
+    # Level 4: near the size of level 9, at a third of its time; the archive is written once and read a few times.
+    return zlib.compress(data, 4, wbits=zlib.MAX_WBITS | 16)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
