@@ -28,6 +28,7 @@ CREATE TABLE documents (
   sketch TEXT NOT NULL,
   story TEXT NOT NULL,
   credit TEXT NOT NULL,
+  declared TEXT NOT NULL,
   -- When it came out, as far as anyone knows.
   dated_at TEXT NOT NULL GENERATED ALWAYS AS (coalesce(published_at, fetched_at)) VIRTUAL,
   day TEXT NOT NULL GENERATED ALWAYS AS (substr(coalesce(published_at, fetched_at), 1, 10)) VIRTUAL
@@ -56,6 +57,7 @@ CREATE TABLE revisions (
   sketch TEXT NOT NULL,
   story TEXT NOT NULL,
   credit TEXT NOT NULL,
+  declared TEXT NOT NULL,
   PRIMARY KEY (id, revision)
 ) STRICT;
 

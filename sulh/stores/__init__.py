@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from processors.errors import SettingsError
 from processors.records import (
     Alert,
     Comparison,
@@ -117,6 +119,9 @@ class Delivery(Record):
     next_attempt: datetime
     sent_at: datetime | None = None
     error: str = ""
+    """Why the last attempt failed, without the channel's address."""
+    claimed_at: datetime | None = None
+    """When it was last taken for sending."""
 
 
 class Store(Protocol):
@@ -131,11 +136,12 @@ class Store(Protocol):
     def sketched(self, terms: Sequence[int], *, limit: int = 200) -> list[Sketched]:
         """Give the documents that share most of the sketch terms, by an index look-up."""
 
-    def write(self, batch: Iterable[Processed]) -> None:
+    def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> None:
         """Write outcomes with their documents, events, comparisons and rejections, all in one transaction.
 
         A document of a new revision replaces the former as the current one, together with its events and comparisons;
-        the former stays readable as a revision.
+        the former stays readable as a revision. ``stories`` are moved after that, as `relabel` does, in the same
+        transaction: a crash between the two would leave stories apart that the batch showed to be one.
         """
 
     def relabel(self, stories: dict[str, str]) -> None:
@@ -168,13 +174,19 @@ class Store(Protocol):
     def enqueue(self, alert: str, channels: Sequence[str], *, at: datetime) -> int:
         """Put one delivery a channel into the outbox unless it is there already; gives how many are new."""
 
-    def claim(self, *, now: datetime) -> Delivery | None:
-        """Take one due delivery for sending and mark it as being sent, so that no second worker takes it."""
+    def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
+        """Give the next delivery that waits for one of the channels, is due, and whose alert the store has."""
+
+    def claim(self, delivery: str, *, now: datetime) -> bool:
+        """Mark a waiting delivery as unsure, to be called just before sending; False if another worker was first."""
 
     def settle(
         self, delivery: str, *, sent: bool, now: datetime, error: str = "", retry_at: datetime | None = None
     ) -> None:
-        """Say how a claimed delivery went."""
+        """Say how a claimed delivery went: sent, or waiting again until ``retry_at``."""
+
+    def release(self, *, claimed_before: datetime, now: datetime) -> int:
+        """Let deliveries that are unsure since before a time be sent again; gives how many."""
 
     def deliveries(self, *, alert: str = "") -> list[Delivery]:
         """Give the outbox, in order of alert and channel."""
@@ -187,3 +199,17 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close the store."""
+
+
+def open_store(address: str | Path, *, create: bool = True) -> Store:
+    """Open the store at an address: a path is an SQLite file, made unless it is there and ``create`` is false.
+
+    Raises StoreError where it cannot be opened, SettingsError for an address of a kind that this version does not know.
+    """
+    scheme, mark, _ = str(address).partition("://")
+    if mark and scheme.isalnum():
+        raise SettingsError(f"SULH_STORE: this version has no store for {scheme}:// addresses: give the path of a file")
+    # Here, since the store's module imports this one.
+    from sulh.stores.sqlite import SqliteStore
+
+    return SqliteStore(Path(address), create=create)
