@@ -1,46 +1,589 @@
-"""The step compare: how one document bears on the claims of the registers, each with the sentence that shows it."""
+"""The step compare: how one document bears on the claims of the registers, each with the sentence that shows it.
+
+An event bears on a claim by kind, parties in their roles, place and time; a statement by the concepts that one
+sentence, or two that follow each other, name. Both are found by index, so that the cost hangs on the document and on what it
+touches, not on how many claims there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from itertools import permutations, product
+from pathlib import Path
+from typing import NamedTuple
 
-from processors.records import Comparison, Document, Event, digest
-from processors.register import Claim, EventPattern, Register, Registers
+from processors.knowledge import Knowledge, load
+from processors.records import Bearing, Comparison, Document, Event, Field, Party, digest
+from processors.register import PLACE, Claim, EventPattern, Register, Registers, Side, StatementPattern
+from processors.sentences import sentences
+from processors.terms import Found, TermLanguage, Terms
+
+THRESHOLD = 0.6
+"""Below this share a document does not bear on a claim: kind and exact parties alone reach it (0.70 of 1); a kind
+that is only near, or a party that is only kin, needs the place or the time as well."""
+
+KIND, PARTIES, PLACED, DATED = 0.35, 0.35, 0.15, 0.15
+"""What each part of an event counts for, where the claim asks for it: what happened and between whom make the
+claim, where and when tell one occasion from another."""
+
+NEAR = 0.5
+"""A kind that is only akin: a negotiation is half of a truce."""
+
+KIN = 0.6
+"""A party of the same camp or line, and a role that the sentence leaves open (0.75), match in part."""
+
+OPEN_ROLE = 0.75
+
+SLACK = timedelta(days=3)
+"""A day's difference of zones, and reports that date one meeting a day or two apart, are the same time."""
+
+LAG = timedelta(days=30)
+"""Undated news published this long after the time of a claim may still be about it: the article itself takes up reports
+of two weeks, and monthlies come later. What speaks against a claim must come within a week (`LAG_AGAINST`)."""
+
+LAG_AGAINST = timedelta(days=7)
+
+APART = 0.15
+"""What a statement loses when its concepts stand in two sentences, when the names stand further up, or when the time is
+unknown."""
+
+REVERSED = 0.3
+"""What a statement loses when its names stand the other way round than the claim has them act."""
+
+NEGATION_REACH = 30
+"""Characters, some five words, within which a negator turns a concept round."""
 
 
 def compare(document: Document, events: Iterable[Event], registers: Registers) -> tuple[Comparison, ...]:
     """Give at most one comparison per claim, the strongest, in order of register and claim."""
-    best: dict[tuple[str, str], Comparison] = {}
-    for register, claim in registers.claims():
-        for pattern in claim.events:
-            for event in events:
-                found = _bears(document, event, register, claim, pattern)
-                if found is None:
-                    continue
-                key = (register.article.id, claim.id)
-                if key not in best or found.score > best[key].score:
-                    best[key] = found
-    return tuple(best[key] for key in sorted(best))
+    index = _index(registers)
+    page = _Page(document, index)
+    best: dict[tuple[int, int], _Match] = {}
+    for match in (*_from_events(page, index, events), *_from_statements(page, index)):
+        key = match.claim
+        if match.score >= THRESHOLD and (key not in best or match.rank() < best[key].rank()):
+            best[key] = match
+    return tuple(_comparison(document, registers, best[key]) for key in sorted(best))
 
 
-def _bears(
-    document: Document, event: Event, register: Register, claim: Claim, pattern: EventPattern
-) -> Comparison | None:
-    actors = {party.actor for party in event.parties}
-    if event.kind not in pattern.kinds or not all(actors & set(side.actors) for side in pattern.sides):
-        return None
-    against = (pattern.stance == "against") != (event.polarity == "denied")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Match:
+    claim: tuple[int, int]
+    bearing: Bearing
+    score: float
+    field: Field
+    start: int
+    end: int
+    sentence: str
+    why: str
+    event: str = ""
+
+    def rank(self) -> tuple[object, ...]:
+        """Order: the best match; then a contradiction before support before a relay; events before words; text before
+        title, since headlines leave out who says so; what stands first."""
+        bearings = ("contradicts", "supports", "reports")
+        return (
+            -round(self.score, 3),
+            bearings.index(self.bearing),
+            not self.event,
+            self.field,
+            self.start,
+            self.end,
+            self.event,
+            self.why,
+        )
+
+
+def _comparison(document: Document, registers: Registers, match: _Match) -> Comparison:
+    register = registers.registers[match.claim[0]]
+    claim = register.claims[match.claim[1]]
     return Comparison(
         id=digest(document.id, register.article.id, claim.id),
         document=document.id,
         register=register.article.id,
         claim=claim.id,
-        bearing="contradicts" if against else "supports" if event.modality == "stated" else "reports",
-        score=0.7,
+        bearing=match.bearing,
+        score=round(match.score, 3),
+        field=match.field,
+        start=match.start,
+        end=match.end,
+        sentence=match.sentence,
+        why=match.why,
+        event=match.event,
+    )
+
+
+class _Cues(Knowledge):
+    negators: Mapping[TermLanguage, tuple[str, ...]]
+    relayed: Mapping[TermLanguage, tuple[str, ...]]
+    guessed: Mapping[TermLanguage, tuple[str, ...]]
+
+
+_NEGATOR, _RELAYED, _GUESSED = "cue:negators", "cue:relayed", "cue:guessed"
+
+
+class _EventEntry(NamedTuple):
+    claim: tuple[int, int]
+    pattern: EventPattern
+
+
+class _StatementEntry(NamedTuple):
+    claim: tuple[int, int]
+    pattern: StatementPattern
+    all: tuple[str, ...]
+    about: tuple[str, ...]
+    order: tuple[str, ...]
+
+
+class _Index:
+    """What turns up the patterns that an event or a sentence may fit, without going through all."""
+
+    def __init__(self, registers: Registers) -> None:
+        self.registers = registers.registers
+        concepts: dict[str, Mapping[TermLanguage, tuple[str, ...]]] = {}
+        same: dict[tuple[object, ...], str] = {}
+        self.names: list[dict[str, str]] = []
+        cues = load(Path(__file__).parent / "cues" / "statements.yml", _Cues)
+        concepts |= {_NEGATOR: cues.negators, _RELAYED: cues.relayed, _GUESSED: cues.guessed}
+        for number, register in enumerate(self.registers):
+            # Registers that name one concept alike share it.
+            known: dict[str, str] = {}
+            places = ((PLACE + key, place.names) for key, place in register.places.items())
+            for key, words in (*register.concepts.items(), *places):
+                content = tuple(sorted((language, terms) for language, terms in words.items()))
+                known[key] = same.setdefault((key.startswith(PLACE), content), f"{number}:{key}")
+                concepts[known[key]] = words
+            self.names.append(known)
+        self.terms = Terms(concepts)
+        self.events: dict[tuple[str, str, str], dict[tuple[int, int] | None, list[_EventEntry]]] = {}
+        self.statements: dict[str, list[_StatementEntry]] = {}
+        self._fill()
+
+    def _fill(self) -> None:
+        entries: list[_StatementEntry] = []
+        uses: dict[str, int] = defaultdict(int)
+        for number, register in enumerate(self.registers):
+            known = self.names[number]
+            for place, claim in enumerate(register.claims):
+                at = (number, place)
+                for event in claim.events:
+                    self._add_event(_EventEntry(at, event), claim)
+                for statement in claim.statements:
+                    entry = _StatementEntry(
+                        at,
+                        statement,
+                        tuple(known[name] for name in statement.all),
+                        tuple(known[name] for name in statement.about),
+                        tuple(known[name] for name in statement.order or ()),
+                    )
+                    entries.append(entry)
+                    for name in entry.all:
+                        uses[name] += 1
+        for entry in entries:
+            # By the rarest of its concepts: the one that fewest other statements would turn up with.
+            self.statements.setdefault(min(entry.all, key=lambda name: (uses[name], name)), []).append(entry)
+
+    def _add_event(self, entry: _EventEntry, claim: Claim) -> None:
+        sides = [(*side.actors, *side.kin) for side in entry.pattern.sides[:2]]
+        pairs = {(a, "") for a in sides[0]} if len(sides) == 1 else {_pair(a, b) for a, b in product(*sides)}
+        months: Iterable[tuple[int, int] | None] = (None,)
+        if entry.pattern.time != "free" and claim.since and claim.until:
+            months = _months(claim.since - SLACK, claim.until + LAG)
+        buckets = tuple(months)
+        for kind, (a, b) in product((*entry.pattern.kinds, *entry.pattern.near), pairs):
+            by_month = self.events.setdefault((kind, a, b), {})
+            for month in buckets:
+                by_month.setdefault(month, []).append(entry)
+
+    def event_entries(self, event: Event, published: date | None) -> list[_EventEntry]:
+        """Give the patterns of the event's kind and of two of its parties, whose time the event's may be."""
+        actors = sorted({party.actor for party in event.parties})
+        keys = [(a, "") for a in actors] + [_pair(a, b) for a in actors for b in actors if a < b]
+        day = event.date or (None if event.modality == "looking-back" else published)
+        found: dict[int, _EventEntry] = {}
+        for a, b in keys:
+            by_month = self.events.get((event.kind, a, b), {})
+            months = list(by_month) if day is None else [None, (day.year, day.month)]
+            for month in months:
+                for entry in by_month.get(month, ()):
+                    found[id(entry)] = entry
+        return sorted(found.values(), key=lambda entry: entry.claim)
+
+
+def _pair(a: str, b: str) -> tuple[str, str]:
+    return (a, b) if a <= b else (b, a)
+
+
+def _months(first: date, last: date) -> Iterator[tuple[int, int]]:
+    year, month = first.year, first.month
+    while (year, month) <= (last.year, last.month):
+        yield year, month
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+
+
+@lru_cache(maxsize=8)
+def _index(registers: Registers) -> _Index:
+    return _Index(registers)
+
+
+class _Sentence(NamedTuple):
+    field: Field
+    start: int
+    end: int
+    hits: tuple[Found, ...]
+    names: frozenset[str]
+
+
+class _Page:
+    """A document cut into sentences, each with the concepts that it names."""
+
+    def __init__(self, document: Document, index: _Index) -> None:
+        self.document = document
+        self.published = document.published_at.date() if document.published_at else None
+        self.title = self._cut("title", document.title, index)
+        self.text = self._cut("text", document.text, index)
+
+    def _cut(self, field: Field, text: str, index: _Index) -> list[_Sentence]:
+        cut = []
+        for start, end in sentences(text, self.document.language):
+            hits = tuple(index.terms.find(text[start:end], self.document.language))
+            cut.append(_Sentence(field, start, end, hits, frozenset(hit.concept for hit in hits)))
+        return cut
+
+    def of(self, field: Field) -> list[_Sentence]:
+        return self.title if field == "title" else self.text
+
+    def around(self, event: Event) -> tuple[frozenset[str], frozenset[str]]:
+        """Give the concepts of the event's sentence, and those with the sentences beside it."""
+        cut = self.of(event.field)
+        own = [n for n, sentence in enumerate(cut) if sentence.start < event.end and event.start < sentence.end]
+        if not own:
+            return frozenset(), frozenset()
+        inner = frozenset[str]().union(*(cut[n].names for n in own))
+        outer = cut[max(0, own[0] - 1) : own[-1] + 2]
+        return inner, inner.union(*(sentence.names for sentence in outer))
+
+
+# Events
+
+
+def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterator[_Match]:
+    ordered = sorted(events, key=lambda event: (event.field, event.start, event.id))
+    # A headline says in short what the text says with its source: the text's own events stand for it.
+    told = {(event.kind, frozenset(p.actor for p in event.parties)) for event in ordered if event.field == "text"}
+    for event in ordered:
+        if event.field == "title" and (event.kind, frozenset(p.actor for p in event.parties)) in told:
+            continue
+        entries = index.event_entries(event, page.published)
+        if not entries:
+            continue
+        inner, outer = page.around(event)
+        for entry in entries:
+            match = _event_match(page, index, event, entry, inner, outer)
+            if match is not None:
+                yield match
+
+
+def _event_match(
+    page: _Page, index: _Index, event: Event, entry: _EventEntry, inner: frozenset[str], outer: frozenset[str]
+) -> _Match | None:
+    register = index.registers[entry.claim[0]]
+    claim = register.claims[entry.claim[1]]
+    pattern = entry.pattern
+    known = index.names[entry.claim[0]]
+    bearing = _event_bearing(event, pattern)
+    if bearing is None or not all(known[name] in outer for name in pattern.words):
+        return None
+    parties = _parties(event.parties, pattern.sides, register)
+    place = _placed(event, claim, pattern, register, known, inner)
+    against = bearing == "contradicts"
+    time = _dated(claim, pattern.time, event.date, page.published, event.modality == "looking-back", against=against)
+    if parties is None or place is None or time is None:
+        return None
+    kind = 1.0 if event.kind in pattern.kinds else NEAR
+    weights = [(kind, KIND), (parties.share, PARTIES)]
+    weights += [(part.share, weight) for part, weight in ((place, PLACED), (time, DATED)) if part.asked]
+    score = sum(share * weight for share, weight in weights) / sum(weight for _, weight in weights)
+    said = [_kind_said(event, claim, pattern, kind), parties.said, place.said, time.said, _told(event)]
+    return _Match(
+        claim=entry.claim,
+        bearing=bearing,
+        score=score,
         field=event.field,
         start=event.start,
         end=event.end,
         sentence=event.sentence,
-        why=f"{event.kind} of {' and '.join(sorted(actors))}",
+        why=_sentence_of(said),
         event=event.id,
     )
+
+
+def _event_bearing(event: Event, pattern: EventPattern) -> Bearing | None:
+    if pattern.speaker == "anonymous" and (event.attribution is None or event.attribution.named):
+        return None
+    if pattern.speakers and (event.attribution is None or event.attribution.actor not in pattern.speakers):
+        return None
+    stance = pattern.stance
+    if event.polarity == "denied":
+        if pattern.denied == "nothing":
+            return None
+        stance = "against" if stance == "for" else "for"
+    if stance == "against":
+        return "contradicts"
+    # Who tells it is what such a claim is about: the document shows that itself.
+    if pattern.speaker or pattern.speakers:
+        return "supports"
+    return "supports" if event.modality in ("stated", "looking-back") else "reports"
+
+
+class _Part(NamedTuple):
+    share: float
+    said: str
+    asked: bool = True
+
+
+def _parties(parties: Sequence[Party], sides: Sequence[Side], register: Register) -> _Part | None:
+    """Match the sides with different parties in the best way; None where a side has nobody, or in the wrong role."""
+    best: tuple[float, tuple[tuple[Side, Party, float], ...]] | None = None
+    for chosen in permutations(sorted(set(parties), key=lambda p: (p.actor, p.role)), len(sides)):
+        if len({party.actor for party in chosen}) < len(chosen):
+            continue
+        shares = [_share(side, party) for side, party in zip(sides, chosen, strict=True)]
+        if 0.0 in shares:
+            continue
+        mean = sum(shares) / len(shares)
+        if best is None or mean > best[0]:
+            best = mean, tuple(zip(sides, chosen, shares, strict=True))
+    if best is None:
+        return None
+    said = []
+    for side, party, _ in best[1]:
+        name = register.names.get(party.actor, party.actor)
+        if party.actor in side.kin:
+            meant = " or ".join(register.names.get(id, id) for id in side.actors)
+            name += f" (kin of {meant}, whom the claim names)"
+        if side.role and party.role != side.role:
+            name += f" (as {party.role}; the claim has it as {side.role})"
+        said.append(name)
+    return _Part(best[0], "parties: " + " and ".join(said))
+
+
+_OPPOSED = {("agent", "target"), ("target", "agent")}
+
+
+def _share(side: Side, party: Party) -> float:
+    if party.actor in side.actors:
+        share = 1.0
+    elif party.actor in side.kin:
+        share = KIN
+    else:
+        return 0.0
+    if side.role and party.role != side.role:
+        return 0.0 if (side.role, party.role) in _OPPOSED else share * OPEN_ROLE
+    return share
+
+
+def _placed(
+    event: Event,
+    claim: Claim,
+    pattern: EventPattern,
+    register: Register,
+    known: Mapping[str, str],
+    inner: frozenset[str],
+) -> _Part | None:
+    if not claim.place or pattern.place == "free":
+        return _Part(0.0, "", asked=False)
+    named = {key for key in register.places if known[PLACE + key] in inner}
+    where = event.place.lower().replace(" ", "-")
+    if where in register.places:
+        named.add(where)
+    if any(register.holds(claim.place, key) for key in named):
+        shown = ", ".join(sorted(key for key in named if register.holds(claim.place, key)))
+        return _Part(1.0, f"place: {shown}, as in the claim")
+    if pattern.place == "needed":
+        return None
+    if any(register.holds(key, claim.place) for key in named):
+        wider = ", ".join(sorted(key for key in named if register.holds(key, claim.place)))
+        return _Part(0.5, f"place: only {wider}, around the claim's {claim.place}")
+    other = event.place or ", ".join(sorted(named))
+    if not other:
+        return _Part(0.0, f"place: not said (the claim: {claim.place})")
+    if pattern.place == "anywhere":
+        return _Part(0.0, f"place: {other}, not the claim's {claim.place}")
+    return None
+
+
+def _dated(
+    claim: Claim, mode: str, dated: date | None, published: date | None, looking_back: bool, *, against: bool = False
+) -> _Part | None:
+    if mode == "free" or not (claim.since or claim.until):
+        return _Part(0.0, "", asked=False)
+    since, until = claim.since or date.min + SLACK, claim.until or date.max - LAG
+    window = f"{claim.since or ''} to {claim.until or 'now'}".strip()
+    if dated is not None:
+        if since - SLACK <= dated <= until + SLACK:
+            return _Part(1.0, f"time: {dated}, within the claim's {window}")
+        return None
+    if published is None or looking_back:
+        if mode == "needed" or (published is not None and published < since):
+            return None
+        return _Part(0.0, f"time: not said (the claim: {window})")
+    if not since <= published <= until + (LAG_AGAINST if against else LAG):
+        return None
+    if published <= until + SLACK:
+        return _Part(1.0, f"time: published {published}, within the claim's {window}")
+    return _Part(0.7, f"time: published {published}, soon after the claim's {window}")
+
+
+_KINDS = {
+    "truce": "a truce",
+    "pact": "a pact",
+    "merger": "a merger",
+    "pledge": "a pledge of allegiance",
+    "cooperation": "cooperation",
+    "negotiation": "negotiations",
+    "swap": "a prisoner swap",
+    "clash": "fighting",
+    "split": "a split",
+    "refusal": "a refusal",
+    "ultimatum": "an ultimatum",
+    "defection": "a defection",
+    "government-truce": "a truce with a government",
+    "coalition": "a standing coalition",
+}
+
+
+def _kind_said(event: Event, claim: Claim, pattern: EventPattern, kind: float) -> str:
+    said = _KINDS[event.kind]
+    if event.polarity == "denied":
+        said += ", denied"
+    if pattern.speaker or pattern.speakers:
+        return f"the sentence tells of {said}, and shows who is its source"
+    if pattern.stance == "against":
+        clause = "which runs against the claim" if event.polarity == "affirmed" else "whose opposite the claim doubts"
+        if event.modality in ("attributed", "speculated") and event.polarity == "affirmed":
+            clause = "which, if true, runs against the claim"
+        return f"the sentence tells of {said}, {clause}"
+    meant = _KINDS.get(claim.kind, claim.kind)
+    return f"the sentence tells of {said}" + (f" (the claim: {meant}; akin)" if kind < 1 else ", as the claim does")
+
+
+def _told(event: Event) -> str:
+    if event.modality == "speculated":
+        return "told as a possibility"
+    if event.modality == "looking-back":
+        return "told in looking back"
+    if event.modality == "stated":
+        return "stated by the outlet itself"
+    by = event.attribution.speaker if event.attribution else ""
+    return f"relayed from {by}" if by else "relayed from others"
+
+
+def _sentence_of(parts: Iterable[str]) -> str:
+    said = "; ".join(part for part in parts if part)
+    return said[:1].upper() + said[1:] + "."
+
+
+# Statements
+
+
+def _from_statements(page: _Page, index: _Index) -> Iterator[_Match]:
+    for cut in (page.title, page.text):
+        for number, sentence in enumerate(cut):
+            for concept in sorted(sentence.names):
+                for entry in index.statements.get(concept, ()):
+                    for first, last in ((number, number), (number - 1, number), (number, number + 1)):
+                        if first < 0 or last >= len(cut):
+                            continue
+                        match = _statement_match(page, index, cut, first, last, entry)
+                        if match is not None:
+                            yield match
+                            break
+
+
+def _statement_match(
+    page: _Page, index: _Index, cut: list[_Sentence], first: int, last: int, entry: _StatementEntry
+) -> _Match | None:
+    window = cut[first : last + 1]
+    if not all(any(name in sentence.names for sentence in window) for name in entry.all):
+        return None
+    register = index.registers[entry.claim[0]]
+    claim = register.claims[entry.claim[1]]
+    pattern = entry.pattern
+    time = _dated(claim, pattern.time, None, page.published, False, against=pattern.stance == "against")
+    if time is None:
+        return None
+    score, notes = 1.0, []
+    if first != last:
+        score -= APART
+        notes.append("the words stand in two sentences")
+    missing = [name for name in entry.about if not any(name in sentence.names for sentence in window)]
+    if missing:
+        before = [*page.title, *cut[max(0, first - 3) : first]] if cut is page.text else []
+        if not all(any(name in sentence.names for sentence in before) for name in missing):
+            return None
+        score -= APART
+        notes.append(f"{_listed(missing, index, entry)} named further up only")
+    if time.asked and time.share < 1:
+        score -= APART
+    if entry.order and _begins(window, entry.order[0]) > _begins(window, entry.order[1]):
+        score -= REVERSED
+        notes.append("the names stand the other way round than in the claim")
+    negated = any(_negated(sentence.hits, entry.all[-1]) for sentence in window)
+    stance = pattern.stance
+    if negated and pattern.negated != "same":
+        if pattern.negated == "nothing":
+            return None
+        stance = "against" if stance == "for" else "for"
+        notes.append("with a negation beside it")
+    relayed = any(sentence.names & {_RELAYED, _GUESSED} for sentence in window)
+    bearing: Bearing = "contradicts" if stance == "against" else "reports" if relayed else "supports"
+    turned = "which runs against the claim" if stance == "against" else "as the claim does"
+    start, end = window[0].start, window[-1].end
+    field = window[0].field
+    text = page.document.title if field == "title" else page.document.text
+    named = [name for name in (*entry.all, *entry.about) if name not in missing]
+    said = [f"the words for {_listed(named, index, entry)} stand together, {turned}", *notes, time.said]
+    said.append("relayed or guessed" if relayed else "stated by the outlet itself")
+    return _Match(
+        claim=entry.claim,
+        bearing=bearing,
+        score=score,
+        field=field,
+        start=start,
+        end=end,
+        sentence=text[start:end],
+        why=_sentence_of(said),
+    )
+
+
+def _begins(window: Sequence[_Sentence], concept: str) -> tuple[int, int]:
+    for number, sentence in enumerate(window):
+        for hit in sentence.hits:
+            if hit.concept == concept:
+                return number, hit.start
+    # Named further up: before what stands here.
+    return -1, 0
+
+
+def _negated(hits: Sequence[Found], concept: str) -> bool:
+    """Tell whether a negator stands just before the concept, or just after it, as Turkish has it."""
+    for hit in hits:
+        if hit.concept != concept:
+            continue
+        for other in hits:
+            if other.concept == _NEGATOR and (
+                0 <= hit.start - other.end <= NEGATION_REACH or 0 <= other.start - hit.end <= NEGATION_REACH // 2
+            ):
+                return True
+    return False
+
+
+def _listed(names: Iterable[str], index: _Index, entry: _StatementEntry) -> str:
+    """Name concepts as the register does, in quotes."""
+    own = {shared: key for key, shared in index.names[entry.claim[0]].items()}
+    return ", ".join(f"“{own[name].removeprefix(PLACE)}”" for name in dict.fromkeys(names))

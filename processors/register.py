@@ -10,21 +10,46 @@ from typing import Literal
 from pydantic import Field
 
 from processors.errors import KnowledgeError
-from processors.knowledge import Knowledge, load
+from processors.knowledge import Knowledge, load, wrong
 from processors.records import Kind, Role, Voice
+from processors.terms import TermLanguage, problems
 
 FOLDER = Path(__file__).parent / "registers"
 """The registers that come with sulh."""
 
+PLACE = "place:"
+"""How a pattern names a place of the register among its concepts: ``place:atareb``."""
+
+ClaimKind = (
+    Kind
+    | Literal[
+        "neutrality",
+        "membership",
+        "statement",
+        "attendance",
+        "reinforcement",
+        "assessment",
+        "motive",
+        "character",
+        "no-reconciliation",
+        "exception",
+        "fragmentation",
+        "improbability",
+        "sourcing",
+        "interested-source",
+        "rivalry",
+    ]
+)
+"""What a claim is about: an event, or what is said of groups, sources and the rest."""
+
 Stance = Literal["for", "against"]
-TermLanguage = Literal["ar", "en", "ru", "fr", "tr", "any"]
-"""``any``: names that texts of every language print alike."""
+Names = Mapping[TermLanguage, tuple[str, ...]]
 
 
 class Article(Knowledge):
     """The article that the claims are of."""
 
-    id: str
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     title: str
     author: str
     date: date
@@ -54,21 +79,29 @@ class EventPattern(Knowledge):
     """Whether the denial of such an event speaks for the other stance."""
     words: tuple[str, ...] = ()
     """Concepts that must stand in the event's sentence or one beside it."""
-    place: Literal["free", "wanted", "needed"] = "wanted"
+    place: Literal["free", "anywhere", "wanted", "needed"] = "wanted"
+    """``free``: not asked; ``anywhere``: another place lowers the score; ``wanted``: another place excludes;
+    ``needed``: the place must be named."""
     time: Literal["free", "wanted", "needed"] = "wanted"
-    after: date | None = None
-    """Only events from this day on, where that is later than the claim's own beginning."""
+    """``free``: not asked; ``wanted``: another time excludes; ``needed``: must be known to lie in the window."""
+    speaker: Literal["", "anonymous"] = ""
+    """``anonymous``: only events told by somebody without a name; the document is itself evidence of that."""
+    speakers: tuple[str, ...] = ()
+    """Only events told by one of these groups; the document is itself evidence of that."""
 
 
 class StatementPattern(Knowledge):
     """Words that bear on a claim: every concept must stand in one sentence or in two that follow each other."""
 
-    all: tuple[str, ...] = Field(min_length=1)
+    all: tuple[str, ...] = Field(min_length=2)
+    """The last is what is said of the others; a negator beside it turns the statement round."""
     about: tuple[str, ...] = ()
     """Concepts that must stand there too, or failing that, for less, in the title or the three sentences before."""
+    order: tuple[str, str] | None = None
+    """Two names of which the first acts: the score is lower where the text names them the other way round."""
     stance: Stance = "for"
     negated: Literal["opposite", "nothing", "same"] = "opposite"
-    """What a negator in the sentence makes of it; ``same`` where the words hold their own negation."""
+    """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation."""
     time: Literal["free", "wanted", "needed"] = "free"
 
 
@@ -83,9 +116,9 @@ class Claim(Knowledge):
     """One thing that the article says or passes on, in our words, and what would bear on it."""
 
     id: str
-    statement: str
+    statement: str = Field(min_length=1)
     voice: Voice
-    kind: str
+    kind: ClaimKind
     parties: tuple[Claimant, ...] = ()
     place: str = ""
     since: date | None = None
@@ -96,9 +129,9 @@ class Claim(Knowledge):
 
 
 class Place(Knowledge):
-    """A place by its names in five languages, and the place that holds it."""
+    """A place by its names, and the place that holds it."""
 
-    names: Mapping[TermLanguage, tuple[str, ...]]
+    names: Names
     within: str = ""
 
 
@@ -106,20 +139,30 @@ class Register(Knowledge):
     """All claims of one article, with the concepts and places that its patterns name."""
 
     article: Article
-    concepts: Mapping[str, Mapping[TermLanguage, tuple[str, ...]]] = {}
+    names: Mapping[str, str] = {}
+    """How reasons call an actor, by its id."""
     places: Mapping[str, Place] = {}
+    concepts: Mapping[str, Names] = {}
     claims: tuple[Claim, ...] = Field(min_length=1)
+
+    def holds(self, outer: str, inner: str) -> bool:
+        """Tell whether a place is another or lies within it."""
+        while inner:
+            if inner == outer:
+                return True
+            inner = self.places[inner].within
+        return False
 
 
 class Registers:
-    """Several registers side by side, with the indexes by which a document finds the claims it may bear on."""
+    """Several registers side by side."""
 
     def __init__(self, registers: Iterable[Register]) -> None:
         """Take registers that `load_registers` (or a test) has checked."""
         self.registers: tuple[Register, ...] = tuple(registers)
 
     def __iter__(self) -> Iterator[Register]:
-        """Go through the registers in order of article id."""
+        """Go through the registers in the order in which they were given."""
         return iter(self.registers)
 
     def claims(self) -> Iterator[tuple[Register, Claim]]:
@@ -129,12 +172,10 @@ class Registers:
                 yield register, claim
 
 
-def load_registers(
-    folder: Path | None = None, *, actors: Collection[str] | None = None, kinds: Collection[str] | None = None
-) -> Registers:
+def load_registers(folder: Path | None = None, *, actors: Collection[str] | None = None) -> Registers:
     """Read every register of a folder (the bundled ones by default); a wrong one is refused with file, line and key.
 
-    ``actors`` are the known actor ids: a register that names another is refused; without it they are not checked.
+    ``actors`` are the known actor ids: a register that names another is refused. Without it they are not checked.
     """
     folder = folder or FOLDER
     if not folder.is_dir():
@@ -142,5 +183,85 @@ def load_registers(
     paths = sorted(folder.glob("*.yml"))
     if not paths:
         raise KnowledgeError(f"{folder}: holds no register (*.yml)")
-    registers = [load(path, Register) for path in paths]
-    return Registers(registers)
+    registers: dict[str, Register] = {}
+    for path in paths:
+        register = load(path, Register)
+        for location, said in _mistakes(register, actors):
+            raise wrong(path, location, said)
+        if register.article.id in registers:
+            raise wrong(path, ("article", "id"), f"{register.article.id!r} is the id of another register here")
+        registers[register.article.id] = register
+    return Registers(registers.values())
+
+
+Mistake = tuple[tuple[str | int, ...], str]
+
+
+def _mistakes(register: Register, actors: Collection[str] | None) -> Iterator[Mistake]:
+    """Give what the form alone cannot show: names that nothing bears, days the wrong way round, ids given twice."""
+    for key, place in register.places.items():
+        if place.within and place.within not in register.places:
+            yield ("places", key, "within"), f"unknown place {place.within!r}; expected one of `places`"
+        elif _circular(register, key):
+            yield ("places", key, "within"), f"{key!r} lies within itself"
+    concepts: Iterable[tuple[str, str, Names, tuple[str, ...]]] = [
+        *(("places", key, place.names, ("names",)) for key, place in register.places.items()),
+        *(("concepts", key, names, ()) for key, names in register.concepts.items()),
+    ]
+    for group, key, names, inner in concepts:
+        for language, terms in names.items():
+            if said := problems(terms):
+                yield (group, key, *inner, language), said
+    seen: set[str] = set()
+    for number, claim in enumerate(register.claims):
+        at = ("claims", number)
+        if claim.id in seen:
+            yield (*at, "id"), f"the claim id {claim.id!r} is given twice"
+        seen.add(claim.id)
+        if claim.place and claim.place not in register.places:
+            yield (*at, "place"), f"unknown place {claim.place!r}; expected one of `places`"
+        if claim.since and claim.until and claim.until < claim.since:
+            yield (*at, "until"), f"{claim.until} lies before since ({claim.since})"
+        if not claim.events and not claim.statements:
+            yield (*at, "events"), "the claim has neither events nor statements, so nothing could bear on it"
+        for location, id in _actors(claim):
+            if actors is not None and id not in actors:
+                yield (*at, *location), f"unknown actor {id!r}; expected an id of processors/actors"
+        for location, name in _concepts(claim):
+            known = name.removeprefix(PLACE) in register.places if name.startswith(PLACE) else name in register.concepts
+            if not known:
+                yield (*at, *location), f"unknown concept {name!r}; expected one of `concepts`, or {PLACE}<place>"
+    for id in register.names:
+        if actors is not None and id not in actors:
+            yield ("names", id), f"unknown actor {id!r}; expected an id of processors/actors"
+
+
+def _circular(register: Register, key: str) -> bool:
+    seen: set[str] = set()
+    while key in register.places and key not in seen:
+        seen.add(key)
+        key = register.places[key].within
+    return key in seen
+
+
+def _actors(claim: Claim) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for number, party in enumerate(claim.parties):
+        yield ("parties", number, "actor"), party.actor
+    for number, pattern in enumerate(claim.events):
+        for place, side in enumerate(pattern.sides):
+            for id in side.actors:
+                yield ("events", number, "sides", place, "actors"), id
+            for id in side.kin:
+                yield ("events", number, "sides", place, "kin"), id
+        for id in pattern.speakers:
+            yield ("events", number, "speakers"), id
+
+
+def _concepts(claim: Claim) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for number, event in enumerate(claim.events):
+        for name in event.words:
+            yield ("events", number, "words"), name
+    for number, statement in enumerate(claim.statements):
+        for key, names in (("all", statement.all), ("about", statement.about), ("order", statement.order or ())):
+            for name in names:
+                yield ("statements", number, key), name
