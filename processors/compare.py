@@ -1,8 +1,8 @@
 """The step compare: how one document bears on the claims of the registers, each with the sentence that shows it.
 
 An event bears on a claim by kind, parties in their roles, place and time; a statement by the concepts that one
-sentence, or two that follow each other, name. Both are found by index, so that the cost hangs on the document and on what it
-touches, not on how many claims there are.
+sentence, or two that follow each other, name. Both are found by index, so that the cost hangs on the document and on
+what it touches, not on how many claims there are.
 """
 
 from __future__ import annotations
