@@ -1,0 +1,1169 @@
+"""Finds what a text says happened between armed groups: who, with or against whom, said by whom, where and when.
+
+A sentence is read clause by clause. Each frame of `processors/cues/<lang>.yml` names words that stand for a kind of
+event and the ways in which its parties stand around them ("A CUE with T"); an event is found only where the groups of
+one clause fill such a layout, never because two names share a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field as Item
+
+from processors.annotate.actors import ACTORS, Mention, mentions
+from processors.knowledge import Knowledge, load, wrong
+from processors.records import Attribution, Document, Event, Field, Kind, Modality, Party, Polarity, Role, digest
+from processors.sentences import sentences
+
+LANGUAGES = ("en", "ar", "ru", "fr", "tr")
+FOLDER = Path(__file__).parent.parent / "cues"
+
+OLD = 180
+"""Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""
+
+
+class Frame(Knowledge):
+    """Words that stand for one kind of event, and how its parties stand around them."""
+
+    id: str
+    kind: Kind
+    cue: tuple[str, ...]
+    parties: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+    """Phrases that hold a cue's words and mean something else."""
+    modality: Modality | None = None
+    polarity: Polarity | None = None
+
+
+class Calendar(Knowledge):
+    """The words of a language for days, months and distances from today."""
+
+    months: dict[str, int]
+    weekdays: dict[str, int]
+    """Monday is 0."""
+    relative: dict[str, int]
+    """Phrase to days from the day of publication."""
+    numbers: dict[str, int]
+    units: dict[str, int]
+    """Unit of time to its length in days."""
+    ago: tuple[str, ...]
+
+
+class Cues(Knowledge):
+    """What one language says about events: `docs/cues.md` explains the phrases."""
+
+    language: str
+    clitics: tuple[str, ...] = ()
+    """Letters that may be written together in front of any word, such as the Arabic conjunction and article."""
+    sets: dict[str, str] = Item(default_factory=dict)
+    """Alternatives that several phrases share, as ``@name``."""
+    links: dict[str, tuple[str, ...]]
+    """Relation to the words that stand in front of a party in it: between, with, against, from, to, by, of, on."""
+    links_after: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    """The same for words that stand behind it."""
+    suffixes: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    """The same for endings of the name itself."""
+    prefixes: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    """The same for letters written together in front of it."""
+    joins: tuple[str, ...]
+    filler: tuple[str, ...]
+    """Words that may stand between joined parties, or between a link and its party."""
+    people: tuple[str, ...]
+    """Words for a party's people or places, through which it acts or is acted on: "fighters from"."""
+    breaks: tuple[str, ...]
+    relatives: tuple[str, ...]
+    belongs: tuple[str, ...] = ()
+    """Phrases in front of a name that say whose branch somebody is: the name is then no party."""
+    belongs_after: tuple[str, ...] = ()
+    alias: tuple[str, ...] = ()
+    """Phrases between two names of one group."""
+    negation: tuple[str, ...]
+    negation_reach: tuple[int, int]
+    """Words to the left and to the right of a cue within which a negation denies it."""
+    neutral: tuple[str, ...] = ()
+    """Phrases that hold a marker's words without its meaning: "not only"."""
+    deny: tuple[str, ...]
+    hedge: tuple[str, ...]
+    hearsay: tuple[str, ...]
+    past: tuple[str, ...]
+    exceptions: tuple[str, ...]
+    say: tuple[str, ...]
+    say_first: bool = False
+    """True where the verb of saying stands in front of the speaker."""
+    according: tuple[str, ...]
+    according_after: tuple[str, ...] = ()
+    anonymous: tuple[str, ...]
+    cased: bool = True
+    """Whether names have capital letters."""
+    pair: tuple[str, ...]
+    """Phrases for the last two groups: "the two groups"."""
+    rival: tuple[str, ...] = ()
+    """Phrases for the other of the last two groups."""
+    self: tuple[str, ...]
+    """Phrases for the group that the clause before spoke of."""
+    calendar: Calendar
+    frames: tuple[Frame, ...]
+
+
+class Places(Knowledge):
+    """Names of places in the five languages, under their English name."""
+
+    places: dict[str, dict[str, tuple[str, ...]]]
+
+
+def events(document: Document) -> tuple[Event, ...]:
+    """Give the events of the document's title and text, in order, each with the sentence that says so."""
+    if document.language not in LANGUAGES:
+        return ()
+    reader = _reader(document.language)
+    found: dict[str, Event] = {}
+    context = _Context()
+    names: tuple[Field, ...] = ("title", "text")
+    for name in names:
+        for event in reader.read(document, name, context):
+            found.setdefault(event.id, event)
+    return tuple(found.values())
+
+
+# Letters that writers of one word choose between; folding loses offsets, so it is done word by word.
+_MARKS: dict[int, int | None] = {ord(mark): None for mark in "ـًٌٍَُِّْٰ"}
+_FOLDS: dict[str, Mapping[int, int | None]] = {
+    "en": str.maketrans("’‘", "''"),
+    "fr": str.maketrans("’àâäçéèêëîïôöùûüœ", "'aaaceeeeiioouuuo"),
+    "ru": str.maketrans("ё", "е"),
+    "tr": str.maketrans("’ıâîûçğöşü", "'iaiucgosu"),
+    "ar": {**_MARKS, **str.maketrans("أإآٱىةؤئ", "اااايهوي")},
+}
+_WORD = re.compile(r"[^\W_][\wً-ْٰ]*(?:['’][^\W_]+)*")
+# French writes articles and pronouns together with the word that follows: "d'al-Nosra", "s'allie".
+_FRENCH_WORD = re.compile(r"[^\W_]\w*")
+
+
+def _fold(word: str, language: str) -> str:
+    if language == "tr":
+        word = word.replace("İ", "i").replace("I", "ı")
+    return word.lower().translate(_FOLDS[language])
+
+
+class _Phrase(NamedTuple):
+    """A compiled phrase: steps of (element, optional) where a negative element is a gap of so many words at most."""
+
+    mark: str
+    value: str
+    steps: tuple[tuple[int, bool], ...]
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    value: str
+
+
+class _Lexicon:
+    """Turns words into the elements that phrases are made of, and finds the phrases in a run of words."""
+
+    def __init__(self, cues: Cues) -> None:
+        self.language = cues.language
+        self.sets = cues.sets
+        self.elements: dict[str, int] = {}
+        self.exact: dict[str, list[int]] = {}
+        self.stems: dict[str, list[int]] = {}
+        self.longest = 0
+        self.triggers: dict[int, list[_Phrase]] = {}
+        self.memo: dict[str, tuple[int, ...]] = {}
+        # Longest first, so that "wal" is tried before "wa".
+        self.clitics = tuple(sorted(cues.clitics, key=len, reverse=True))
+
+    def add(self, mark: str, value: str, text: str) -> None:
+        """Take a phrase in. Raises ValueError that says what is wrong with it."""
+        steps: list[tuple[int, bool]] = []
+        for word in (text.replace("'", " ") if self.language == "fr" else text).split():
+            if word.startswith("<") and word.endswith(">") and word[1:-1].isdigit():
+                steps.append((-int(word[1:-1]), False))
+                continue
+            optional = word.endswith("?")
+            word = word.removesuffix("?")
+            for key in re.findall(r"@([\w-]+)", word):
+                if key not in self.sets:
+                    raise ValueError(f"the phrase {text!r} uses @{key}, which `sets` does not have")
+                word = re.sub(rf"@{re.escape(key)}(?![\w-])", self.sets[key].replace(" ", "|"), word)
+            steps.append((self._element(word, text), optional))
+        if not steps or steps[0][0] < 0 or steps[0][1]:
+            raise ValueError(f"the phrase {text!r} must begin with a word that is not optional")
+        self.triggers.setdefault(steps[0][0], []).append(_Phrase(mark, value, tuple(steps)))
+
+    def _element(self, word: str, text: str) -> int:
+        if word in self.elements:
+            return self.elements[word]
+        number = self.elements[word] = len(self.elements) + 1
+        for part in word.split("|"):
+            table = self.stems if part.endswith("*") else self.exact
+            folded = _fold(part.removesuffix("*"), self.language)
+            if not _WORD.fullmatch(folded):
+                raise ValueError(f"{part!r} in the phrase {text!r} is not one word")
+            table.setdefault(folded, []).append(number)
+            if part.endswith("*"):
+                self.longest = max(self.longest, len(folded))
+        return number
+
+    def look_up(self, word: str) -> tuple[int, ...]:
+        known = self.memo.get(word)
+        if known is not None:
+            return known
+        folded = _fold(word, self.language)
+        got: set[int] = set()
+        for form in self._forms(folded):
+            got.update(self.exact.get(form, ()))
+            for size in range(2, min(self.longest, len(form)) + 1):
+                got.update(self.stems.get(form[:size], ()))
+        # A bound, so that a long run over noisy text keeps flat memory; a language's usual words come back at once.
+        if len(self.memo) > 50_000:
+            self.memo.clear()
+        self.memo[word] = answer = tuple(sorted(got))
+        return answer
+
+    def _forms(self, word: str) -> Iterator[str]:
+        yield word
+        for clitic in self.clitics:
+            # Two letters are no Arabic word, so a shorter rest means that the letters belonged to the word.
+            if word.startswith(clitic) and len(word) - len(clitic) >= 2:
+                yield word[len(clitic) :]
+
+    def match(self, steps: Sequence[tuple[int, bool]], ids: Sequence[tuple[int, ...]], at: int, stop: int) -> int:
+        """Give where the steps end when they begin at this word, else -1; gaps are as short as they can be."""
+        for number, (element, optional) in enumerate(steps):
+            if element < 0:
+                for skip in range(-element + 1):
+                    end = self.match(steps[number + 1 :], ids, at + skip, stop)
+                    if end >= 0:
+                        return end
+                return -1
+            if at < stop and element in ids[at]:
+                at += 1
+            elif not optional:
+                return -1
+        return at
+
+
+@dataclass(slots=True)
+class _Group:
+    """One or more joined parties, and how they are linked to what stands around them."""
+
+    actors: list[str]
+    start: int
+    end: int
+    clause: int
+    link: str = ""
+    possessive: bool = False
+    taken: bool = False
+    """The object of an earlier cue, so no subject of a later one."""
+
+
+@dataclass(slots=True)
+class _Context:
+    """What earlier sentences spoke of: their groups, latest last, and whether a state was among them."""
+
+    pairs: list[tuple[str, ...]] = field(default_factory=list)
+    states: dict[str, None] = field(default_factory=dict)
+    subject: str = ""
+
+    def pair(self) -> tuple[str, ...]:
+        """Give the two groups that "the two" can only mean, or nothing."""
+        seen: dict[str, None] = {}
+        # Two sentences back: further away a reader would not understand "the two" either.
+        for actors in reversed(self.pairs[-2:]):
+            seen.update(dict.fromkeys(actors))
+            if len(seen) >= 2:
+                break
+        return tuple(seen) if len(seen) == 2 else ()
+
+
+@dataclass(slots=True)
+class _Line:
+    """One sentence being read: its words, marks, clauses and groups."""
+
+    text: str
+    start: int
+    end: int
+    spans: Sequence[tuple[int, int]]
+    ids: Sequence[tuple[int, ...]]
+    marks: dict[str, list[_Mark]]
+    clauses: list[int]
+    relative: set[int]
+    resumes: dict[int, int]
+    groups: list[_Group]
+    loose: list[Mention]
+    excluded: list[str]
+
+    def gap(self, left: int) -> str:
+        """Give the characters between this word and the next."""
+        return self.text[self.spans[left][1] : self.spans[left + 1][0]] if left + 1 < len(self.spans) else ""
+
+    def has(self, mark: str, start: int, end: int) -> bool:
+        return any(start <= found.start < end for found in self.marks.get(mark, ()))
+
+
+@dataclass(slots=True)
+class _Found:
+    kind: Kind
+    parties: tuple[tuple[str, Role], ...]
+    frame: Frame
+    start: int
+    end: int
+
+
+_MARKED = (
+    "joins",
+    "filler",
+    "people",
+    "breaks",
+    "relatives",
+    "belongs",
+    "belongs_after",
+    "alias",
+    "negation",
+    "neutral",
+    "deny",
+    "hedge",
+    "hearsay",
+    "past",
+    "exceptions",
+    "say",
+    "according",
+    "according_after",
+    "anonymous",
+    "pair",
+    "rival",
+    "self",
+)
+
+
+class _Layout(NamedTuple):
+    """How parties stand around a cue: slots of (role letter, link) on its left, inside it and on its right."""
+
+    left: tuple[tuple[str, str], ...]
+    inside: str
+    right: tuple[tuple[str, str], ...]
+    context: str
+
+
+def _layout(text: str) -> _Layout:
+    """Read a layout. Raises ValueError that says what is wrong with it."""
+    sides: list[list[tuple[str, str]]] = [[], []]
+    side, link, inside, context = 0, "", "", ""
+    for part in text.split():
+        if part in ("CUE", "CUE[T]", "CUE[A]"):
+            inside = part[4:5]
+            side = 1
+        elif part in ("A", "T", "P"):
+            sides[side].append((part, link))
+            link = ""
+        elif part in ("A?", "T?", "P?"):
+            context = part[0]
+        elif part in ("between", "with", "against", "from", "to", "by", "of", "on"):
+            link = part
+        else:
+            raise ValueError(f"the layout {text!r} holds {part!r}; expected A, T, P, one of them with ?, CUE or a link")
+    if "CUE" not in text:
+        raise ValueError(f"the layout {text!r} has no CUE")
+    return _Layout(tuple(sides[0]), inside, tuple(sides[1]), context)
+
+
+@cache
+def _reader(language: str) -> _Reader:
+    return _Reader(FOLDER / f"{language}.yml", _places())
+
+
+@cache
+def _places() -> Places:
+    return load(FOLDER / "places.yml", Places)
+
+
+class _Reader:
+    """Reads one language's sentences with its cues."""
+
+    def __init__(self, path: Path, places: Places) -> None:
+        self.path = path
+        cues = self.cues = load(path, Cues)
+        if cues.language != path.stem:
+            raise wrong(path, ["language"], f"expected {path.stem!r}, the name of the file, got {cues.language!r}")
+        self.lexicon = _Lexicon(cues)
+        self.word = _FRENCH_WORD if cues.language == "fr" else _WORD
+        for mark in _MARKED:
+            for number, phrase in enumerate(getattr(cues, mark)):
+                self._add(mark, "", phrase, mark, number)
+        for side, table in (("link", cues.links), ("link_after", cues.links_after)):
+            for link, phrases in table.items():
+                for number, phrase in enumerate(phrases):
+                    self._add(side, link, phrase, "links" if side == "link" else "links_after", link, number)
+        self.order: dict[str, int] = {}
+        self.frames: dict[str, Frame] = {}
+        self.layouts: dict[str, list[_Layout]] = {}
+        for row, frame in enumerate(cues.frames):
+            if frame.id in self.frames:
+                raise wrong(path, ["frames", row, "id"], f"{frame.id} is taken; expected one frame an id")
+            self.order[frame.id] = row
+            self.frames[frame.id] = frame
+            self.layouts[frame.id] = []
+            for number, layout in enumerate(frame.parties):
+                try:
+                    self.layouts[frame.id].append(_layout(layout))
+                except ValueError as error:
+                    raise wrong(path, ["frames", row, "parties", number], str(error)) from None
+            for number, phrase in enumerate(frame.cue):
+                self._add("frame", frame.id, phrase, "frames", row, "cue", number)
+            for number, phrase in enumerate(frame.unless):
+                self._add("unless", frame.id, phrase, "frames", row, "unless", number)
+        # The words that begin a cue: a sentence without one is not read further.
+        self.cue_elements = frozenset(
+            element
+            for element, phrases in self.lexicon.triggers.items()
+            if any(phrase.mark == "frame" for phrase in phrases)
+        )
+        calendar = cues.calendar
+        for kind, key, days in (
+            ("month", "months", calendar.months),
+            ("weekday", "weekdays", calendar.weekdays),
+            ("relative", "relative", calendar.relative),
+            ("number", "numbers", calendar.numbers),
+            ("unit", "units", calendar.units),
+        ):
+            for phrase, amount in days.items():
+                self._add(kind, str(amount), phrase, "calendar", key, phrase)
+        for number, phrase in enumerate(calendar.ago):
+            self._add("ago", "", phrase, "calendar", "ago", number)
+        for place, names in places.places.items():
+            for phrase in names.get(cues.language, ()):
+                try:
+                    self.lexicon.add("place", place, phrase)
+                except ValueError as error:
+                    raise wrong(FOLDER / "places.yml", ["places", place, cues.language], str(error)) from None
+
+    def _add(self, mark: str, value: str, phrase: str, *location: str | int) -> None:
+        try:
+            self.lexicon.add(mark, value, phrase)
+        except ValueError as error:
+            raise wrong(self.path, location, str(error)) from None
+
+    def read(self, document: Document, name: Field, context: _Context) -> Iterator[Event]:
+        text = document.title if name == "title" else document.text
+        other = document.text if name == "title" else document.title
+        if not text:
+            return
+        named = mentions(text, document.language, context=other)
+        # Nobody is named, so nothing can have happened between two groups.
+        if not named and not context.pairs and not context.states:
+            return
+        words = [match.span() for match in self.word.finditer(text)]
+        look_up = self.lexicon.look_up
+        ids = [look_up(text[start:end]) for start, end in words]
+        starts = [start for start, _ in words]
+        offsets = [mention.start for mention in named]
+        cue_elements = self.cue_elements
+        for start, end in sentences(text, document.language):
+            first, last = bisect_left(starts, start), bisect_left(starts, end)
+            inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
+            if (inside or context.states or context.pairs) and any(
+                number in cue_elements for found in ids[first:last] for number in found
+            ):
+                line = self._line(text, start, end, words[first:last], ids[first:last], inside, context)
+                for found in self._found(line, context):
+                    yield self._event(document, name, line, found)
+            self._remember(inside, context)
+
+    def _remember(self, named: Sequence[Mention], context: _Context) -> None:
+        groups = dict.fromkeys(m.actor for m in named if not m.adjectival and not _state(m.actor))
+        if groups:
+            context.pairs.append(tuple(groups))
+            del context.pairs[:-3]
+            context.subject = next(iter(groups))
+        for mention in named:
+            if _state(mention.actor):
+                context.states[mention.actor] = None
+
+    def _line(
+        self,
+        text: str,
+        start: int,
+        end: int,
+        spans: Sequence[tuple[int, int]],
+        ids: Sequence[tuple[int, ...]],
+        named: Sequence[Mention],
+        context: _Context,
+    ) -> _Line:
+        marks = self._marks(ids)
+        line = _Line(text, start, end, spans, ids, marks, [], set(), {}, [], [], [])
+        self._cut(line, named)
+        self._group(line, named, context)
+        return line
+
+    def _marks(self, ids: Sequence[tuple[int, ...]]) -> dict[str, list[_Mark]]:
+        """Find every phrase; of two of one sort that begin at one word the longer stands."""
+        triggers, match = self.lexicon.triggers, self.lexicon.match
+        marks: dict[str, list[_Mark]] = {}
+        stop = len(ids)
+        for at, found in enumerate(ids):
+            for number in found:
+                for phrase in triggers.get(number, ()):
+                    end = match(phrase.steps, ids, at, stop)
+                    if end > at:
+                        marks.setdefault(phrase.mark, []).append(_Mark(at, end, phrase.value))
+        neutral = marks.get("neutral", ())
+        if neutral:
+            for mark, values in marks.items():
+                if mark != "neutral":
+                    marks[mark] = [v for v in values if not any(n.start <= v.start and v.end <= n.end for n in neutral)]
+        return marks
+
+    def _cut(self, line: _Line, named: Sequence[Mention]) -> None:
+        """Number the clauses: they part at conjunctions, relative pronouns and strong punctuation."""
+        starts = {mark.start for mark in line.marks.get("breaks", ())}
+        relatives = {mark.start for mark in line.marks.get("relatives", ())}
+        covered = self._covered(line, named)
+        clause = 0
+        opened = -1
+        for at in range(len(line.spans)):
+            gap = line.gap(at - 1) if at else ""
+            if at and at not in covered and at in relatives:
+                clause += 1
+                line.relative.add(clause)
+                opened = at
+            elif (at and at not in covered and at in starts) or (at and (set(gap) & _STRONG or " - " in gap)):
+                clause += 1
+                opened = -1
+            elif opened >= 0 and at - opened >= 2 and set(gap) & _COMMAS:
+                clause += 1
+                line.resumes[clause] = line.clauses[opened] - 1
+                opened = -1
+            line.clauses.append(clause)
+
+    def _covered(self, line: _Line, named: Sequence[Mention]) -> set[int]:
+        """Give the words inside names: "State" in "Islamic State" is no cue and parts no clause."""
+        starts = [start for start, _ in line.spans]
+        covered: set[int] = set()
+        for mention in named:
+            covered.update(range(*self._words(starts, line, mention)))
+        return covered
+
+    def _words(self, starts: Sequence[int], line: _Line, mention: Mention) -> tuple[int, int]:
+        # A name may begin inside a word, after an Arabic clitic.
+        first = max(0, bisect_right(starts, mention.start) - 1)
+        return first, max(first + 1, bisect_left(starts, mention.end))
+
+    def _group(self, line: _Line, named: Sequence[Mention], context: _Context) -> None:
+        starts = [start for start, _ in line.spans]
+        units: list[tuple[int, int, tuple[str, ...], Mention | None]] = []
+        for mention in named:
+            first, last = self._words(starts, line, mention)
+            if mention.adjectival or self._belongs(line, first, last):
+                line.loose.append(mention)
+                continue
+            units.append((first, last, (mention.actor,), mention))
+        units += self._pronouns(line, units, context)
+        units.sort(key=lambda unit: unit[:2])
+        excluded_from = min((mark.end for mark in line.marks.get("exceptions", ())), default=len(starts) + 1)
+        for first, last, actors, found in units:
+            if first >= excluded_from and found is not None and self._excepted(line, first):
+                line.excluded.extend(actors)
+                continue
+            group = line.groups[-1] if line.groups else None
+            if group is not None:
+                joined = self._joined(line, group, first)
+                if joined == "alias":
+                    line.loose.extend([found] if found else [])
+                    group.end = last
+                    continue
+                if joined == "join":
+                    group.actors.extend(actor for actor in actors if actor not in group.actors)
+                    group.end = last
+                    group.link = group.link or self._ending(line, first, last, found)
+                    continue
+            group = _Group(list(actors), first, last, line.clauses[first])
+            if found is not None:
+                tail = line.text[found.end : line.spans[last - 1][1]].lower().replace("’", "'")
+                group.possessive = tail in ("'s", "'")
+                group.link = self._ending(line, first, last, found)
+            line.groups.append(group)
+        for number, group in enumerate(line.groups):
+            floor = line.groups[number - 1].end if number else 0
+            group.link = self._link(line, group, floor) or group.link
+
+    def _belongs(self, line: _Line, first: int, last: int) -> bool:
+        """Tell whether the name says only whose branch, member or town somebody else is."""
+        for mark in line.marks.get("belongs", ()):
+            if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
+                return True
+        return any(last <= mark.start <= last + 1 for mark in line.marks.get("belongs_after", ()))
+
+    def _filled(self, line: _Line, start: int, end: int) -> bool:
+        """Tell whether only words that join, describe or stand for people lie between."""
+        at = start
+        while at < end:
+            step = max(
+                (
+                    mark.end
+                    for sort in ("filler", "people", "joins", "link")
+                    for mark in line.marks.get(sort, ())
+                    if mark.start == at and mark.end <= end
+                ),
+                default=-1,
+            )
+            if step < 0:
+                return False
+            at = step
+        return True
+
+    def _pronouns(
+        self, line: _Line, units: Sequence[tuple[int, int, tuple[str, ...], Mention | None]], context: _Context
+    ) -> list[tuple[int, int, tuple[str, ...], Mention | None]]:
+        found: list[tuple[int, int, tuple[str, ...], Mention | None]] = []
+        for mark in line.marks.get("pair", ()):
+            before = tuple(
+                dict.fromkeys(a for first, _, actors, _ in units if first < mark.start for a in actors if not _state(a))
+            )
+            pair = before if len(before) == 2 else context.pair() if not before else ()
+            if pair:
+                found.append((mark.start, mark.end, pair, None))
+        for mark in line.marks.get("rival", ()):
+            here = [a for first, _, actors, _ in units if first < mark.start for a in actors]
+            pair = context.pair()
+            if here and here[-1] in pair:
+                found.append((mark.start, mark.end, tuple(a for a in pair if a != here[-1]), None))
+        for mark in line.marks.get("self", ()):
+            clause = line.clauses[mark.start]
+            # A pronoun at the head of a clause takes up whoever the clause before spoke of.
+            if mark.start and line.clauses[mark.start - 1] == clause and mark.start - line.clauses.index(clause) > 1:
+                continue
+            earlier = [actors for first, _, actors, _ in units if first < mark.start and line.clauses[first] < clause]
+            loose = [m.actor for m in line.loose if m.start < line.spans[mark.start][0]]
+            actors = earlier[-1] if earlier else tuple(loose[-1:]) or ((context.subject,) if context.subject else ())
+            if actors:
+                found.append((mark.start, mark.end, actors, None))
+        return found
+
+    def _excepted(self, line: _Line, first: int) -> bool:
+        """Tell whether an exception's phrase governs this name: the nearest stands before it in its clause."""
+        return any(
+            mark.end <= first and line.clauses[mark.start] == line.clauses[first]
+            for mark in line.marks.get("exceptions", ())
+        )
+
+    def _joined(self, line: _Line, group: _Group, first: int) -> str:
+        gap = line.text[line.spans[group.end - 1][1] : line.spans[first][0]]
+        between = range(group.end, first)
+        # "Islamic State (IS)", and "Nusra, now called JFS": two names of one group.
+        if not between and "(" in gap and ")" not in gap:
+            return "alias"
+        if any(group.end <= mark.start <= group.end + 1 and mark.end <= first for mark in line.marks.get("alias", ())):
+            return "alias" if len(between) <= 8 else ""
+        if line.clauses[first] != group.clause or len(between) > 6:
+            return ""
+        if not between and (
+            gap in ("-", "–", "/", " - ", " – ", "—") or set(gap) & _COMMAS or self._conjoined(line, first)
+        ):
+            return "join"
+        if not between and not gap.strip():
+            return "alias"
+        if not self._filled(line, group.end, first):
+            return ""
+        linked = line.has("joins", group.end, first) or set(gap) & _COMMAS or self._conjoined(line, first)
+        return "join" if linked else ""
+
+    def _conjoined(self, line: _Line, first: int) -> bool:
+        """Tell whether an Arabic "and" is written together with the word."""
+        return self.cues.language == "ar" and line.text[line.spans[first][0]] in "و"
+
+    def _ending(self, line: _Line, first: int, last: int, found: Mention | None) -> str:
+        """Give the link that the name's own ending or the letters in front of it say."""
+        if found is None:
+            return ""
+        if self.cues.prefixes:
+            front = line.text[line.spans[first][0] : found.start]
+            for link, letters in self.cues.prefixes.items():
+                if front and front[-1] in letters:
+                    return link
+        if self.cues.suffixes:
+            tail = _fold(line.text[found.end : line.spans[last - 1][1]], self.cues.language).lstrip("'")
+            if not tail and "'" in (word := _fold(line.text[line.spans[last - 1][0] : found.end], "tr")):
+                tail = word.rpartition("'")[2]
+            for link, endings in self.cues.suffixes.items():
+                if tail in endings:
+                    return link
+        return ""
+
+    def _link(self, line: _Line, group: _Group, floor: int) -> str:
+        """Give the relation in which a group stands: by the words next to it, seen through its people."""
+        for mark in line.marks.get("link_after", ()):
+            if group.end <= mark.start <= group.end + 2 and self._filled(line, group.end, mark.start):
+                return mark.value
+        at = group.start
+        nearest = ""
+        links = [mark for mark in line.marks.get("link", ()) if floor <= mark.start and mark.end <= at]
+        for mark in sorted(links, key=lambda mark: -mark.end):
+            if line.clauses[mark.start] != group.clause:
+                break
+            if not self._filled(line, mark.end, at):
+                break
+            inner = any(
+                people.start < mark.start <= people.end and people.end <= at for people in line.marks.get("people", ())
+            )
+            if not inner:
+                nearest = mark.value
+                break
+        return nearest
+
+    def _found(self, line: _Line, context: _Context) -> list[_Found]:
+        """Find the cues, the longest first where they overlap, and the layout that each one's parties fill."""
+        # Of overlapping cues the longest counts, even where it finds no parties: "rejected a truce" holds no truce. Of
+        # two on the same words the frame that stands first in the file and finds its parties.
+        unless = line.marks.get("unless", ())
+        covered = {at for group in line.groups for at in range(group.start, group.end)}
+        spans: dict[tuple[int, int], list[_Mark]] = {}
+        for cue in line.marks.get("frame", ()):
+            if cue.start in covered or any(
+                u.value == cue.value and u.start < cue.end and cue.start < u.end for u in unless
+            ):
+                continue
+            spans.setdefault((cue.start, cue.end), []).append(cue)
+        chosen: list[tuple[int, int]] = []
+        used: set[int] = set()
+        for start, end in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
+            if used.isdisjoint(range(start, end)):
+                chosen.append((start, end))
+                used.update(range(start, end))
+        found: list[_Found] = []
+        for span in sorted(chosen):
+            for cue in sorted(spans[span], key=lambda cue: self.order[cue.value]):
+                got = self._fill(line, cue, context)
+                if got is not None:
+                    found.append(got)
+                    break
+        return _best(found)
+
+    def _fill(self, line: _Line, cue: _Mark, context: _Context) -> _Found | None:
+        frame = self.frames[cue.value]
+        for layout in self.layouts[frame.id] if frame.kind != "government-truce" else ():
+            filled = self._layout(line, cue, layout, context)
+            if filled is None:
+                continue
+            result = _settle(frame.kind, filled)
+            if result is not None:
+                for group in filled.get("objects", ()):
+                    group.taken = True
+                return _Found(result[0], result[1], frame, cue.start, cue.end)
+        if frame.kind in ("truce", "government-truce"):
+            # A truce of which no two groups are said to be parties is, where a state is about, one with the state.
+            states = dict.fromkeys(a for g in line.groups for a in g.actors if _state(a)) or context.states
+            if states:
+                rest = [a for g in line.groups for a in g.actors if not _state(a) and g.link != "against"]
+                parties = dict.fromkeys([*states, *rest])
+                if len(rest) < 2 or any(_state(a) for g in line.groups for a in g.actors):
+                    return _Found("government-truce", tuple((a, "party") for a in parties), frame, cue.start, cue.end)
+        return None
+
+    def _layout(self, line: _Line, cue: _Mark, layout: _Layout, context: _Context) -> dict[str, list[_Group]] | None:
+        slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
+        if layout.inside:
+            inner = [g for g in line.groups if cue.start <= g.start and g.end <= cue.end]
+            if not inner:
+                return None
+            slots[layout.inside].append(inner[0])
+        clause = line.clauses[cue.start]
+        used: list[_Group] = []
+        for role, link in layout.left:
+            group = self._left(line, cue, clause, role, link, used)
+            if group is None:
+                return None
+            used.append(group)
+            slots[role].append(group)
+        clause = line.clauses[cue.end - 1]
+        for role, link in layout.right:
+            groups = self._right(line, cue, clause, role, link, used)
+            if not groups:
+                return None
+            used.extend(groups)
+            slots[role].extend(groups)
+            if role == "T":
+                slots["objects"].extend(groups)
+        if layout.context:
+            known = {a for g in slots["A"] + slots["T"] for a in g.actors}
+            pair = context.pair() or tuple(dict.fromkeys(a for g in line.groups for a in g.actors))
+            missing = [a for a in pair if a not in known]
+            if (layout.context != "P" and len(missing) != 1) or (layout.context == "P" and len(missing) != 2):
+                return None
+            slots[layout.context].append(_Group(missing, cue.start, cue.start, clause))
+        return slots
+
+    def _left(
+        self, line: _Line, cue: _Mark, clause: int, role: str, link: str, used: Sequence[_Group]
+    ) -> _Group | None:
+        here = [g for g in line.groups if g.end <= cue.start and g.clause == clause and g not in used]
+        # Further away than this the words in between have other heads.
+        here = [g for g in here if cue.start - g.end <= 18]
+        if link:
+            for group in reversed(here):
+                if group.link == link and (role != "P" or len(group.actors) > 1):
+                    return group
+            return None
+        for group in reversed(here):
+            if group.taken or group.link not in ("", "of"):
+                continue
+            if group.possessive and cue.start - group.end > 4:
+                continue
+            if role == "P" and len(group.actors) < 2:
+                continue
+            return group
+        if role == "P" and here:
+            return None
+        return self._inherited(line, cue, clause, role) if not here or role == "A" else None
+
+    def _inherited(self, line: _Line, cue: _Mark, clause: int, role: str) -> _Group | None:
+        """Give the subject that a clause takes over: a relative's antecedent, or that of "and attacked"."""
+        first = line.clauses.index(clause)
+        before = [g for g in line.groups if g.clause < clause and not (role == "P" and len(g.actors) < 2)]
+        if not before:
+            return None
+        if clause in line.relative:
+            return before[-1] if cue.start - first <= 6 else None
+        if clause in line.resumes:
+            main = [g for g in before if g.clause == line.resumes[clause] and g.link in ("", "of")]
+            return main[-1] if main else None
+        lead = cue.start - first
+        if lead > 3 or any(g.clause == clause and g.start < cue.start for g in line.groups):
+            return None
+        subjects = [g for g in before if g.clause not in line.relative and g.link in ("", "of") and not g.taken]
+        return subjects[0] if subjects and lead <= 2 else None
+
+    def _right(
+        self, line: _Line, cue: _Mark, clause: int, role: str, link: str, used: Sequence[_Group]
+    ) -> list[_Group]:
+        here = [
+            g
+            for g in line.groups
+            if g.start >= cue.end and g.clause == clause and g not in used and g.start - cue.end <= 18
+        ]
+        if link:
+            for number, group in enumerate(here):
+                if group.link != link:
+                    continue
+                if role == "P" and len(group.actors) < 2:
+                    # "between IS men near the town and Nusra": the second one stands further on, after "and".
+                    rest = [g for g in here[number + 1 :] if self._anded(line, g) or g.link in ("", "between")]
+                    return [group, rest[0]] if rest else []
+                return [group]
+            return []
+        for group in here:
+            if group.link in ("", "of", "on") and (role != "P" or len(group.actors) > 1):
+                return [group]
+        return []
+
+    def _anded(self, line: _Line, group: _Group) -> bool:
+        return line.has("joins", max(0, group.start - 6), group.start) or self._conjoined(line, group.start)
+
+    def _event(self, document: Document, name: Field, line: _Line, found: _Found) -> Event:
+        polarity = self._polarity(line, found)
+        attribution = self._attribution(line, found)
+        when = self._date(line, found, document)
+        old = line.has("past", 0, len(line.spans)) or (
+            when is not None and document.published_at is not None and (document.published_at.date() - when).days > OLD
+        )
+        modality: Modality
+        if old:
+            modality = "looking-back"
+        elif found.frame.modality is not None:
+            modality = found.frame.modality
+        elif self._hedged(line, found):
+            modality = "speculated"
+        elif attribution is not None or line.marks.get("hearsay"):
+            modality = "attributed"
+        else:
+            modality = "stated"
+        parties = tuple(Party(actor=actor, role=role) for actor, role in found.parties)
+        return Event(
+            id=digest(document.id, name, str(line.start), found.kind, *(party.actor for party in parties)),
+            document=document.id,
+            kind=found.kind,
+            parties=parties,
+            polarity=polarity,
+            modality=modality,
+            attribution=attribution,
+            place=self._place(line, found),
+            date=when,
+            field=name,
+            start=line.start,
+            end=line.end,
+            sentence=line.text[line.start : line.end],
+            rule=f"{self.cues.language}:{found.frame.id}",
+        )
+
+    def _polarity(self, line: _Line, found: _Found) -> Polarity:
+        """Count what turns the cue round: negations near it in its clause, and denials that govern it."""
+        left, right = self.cues.negation_reach
+        clause = line.clauses[found.start]
+        turns = 0
+        for mark in line.marks.get("negation", ()):
+            near = found.start - left <= mark.start < found.end or found.end <= mark.start < found.end + right
+            if near and line.clauses[mark.start] == clause:
+                turns += 1
+        for mark in line.marks.get("deny", ()):
+            if mark.end <= found.start or line.clauses[mark.start] == clause:
+                turns += 1
+        if found.frame.polarity == "denied":
+            turns += 1
+        return "denied" if turns % 2 else "affirmed"
+
+    def _hedged(self, line: _Line, found: _Found) -> bool:
+        clause = line.clauses[found.start]
+        return any(
+            line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
+            for mark in line.marks.get("hedge", ())
+        )
+
+    def _attribution(self, line: _Line, found: _Found) -> Attribution | None:
+        """Find who the sentence says it is from: "according to X", "X said"."""
+        last = len(line.spans)
+        for mark in line.marks.get("according", ()):
+            return self._speaker(line, *self._after(line, mark.end, last))
+        for mark in line.marks.get("according_after", ()):
+            return self._speaker(line, *self._before(line, mark.start))
+        # "was reported" names nobody.
+        rumour = line.marks.get("hearsay", ())
+        says = [m for m in line.marks.get("say", ()) if not any(r.start <= m.start < r.end for r in rumour)]
+        denies = line.marks.get("deny", [])
+        for mark in sorted([*says, *denies]):
+            ahead = self._before(line, mark.start)
+            behind = self._after(line, mark.end, last)
+            order = (behind, ahead) if self.cues.say_first else (ahead, behind)
+            first, end = next(((a, b) for a, b in order if b > a), (0, 0))
+            # Words that hold the cue are what is said, not who says it: "a truce was announced".
+            if end > first and not (first < found.end and found.start < end):
+                return self._speaker(line, first, end)
+        return None
+
+    def _after(self, line: _Line, first: int, last: int) -> tuple[int, int]:
+        end = first
+        clause = line.clauses[first] if first < last else -1
+        # Ten words hold the longest usual name and office.
+        while end < last and end - first < 10 and line.clauses[end] == clause:
+            end += 1
+            if set(line.gap(end - 1)) & (_COMMAS | _QUOTES):
+                break
+        return first, end
+
+    def _before(self, line: _Line, end: int) -> tuple[int, int]:
+        first = end
+        clause = line.clauses[end] if end < len(line.clauses) else -1
+        while first > 0 and end - first < 10 and line.clauses[first - 1] == clause:
+            if set(line.gap(first - 1)) & (_COMMAS | _QUOTES):
+                break
+            first -= 1
+        return first, end
+
+    def _speaker(self, line: _Line, first: int, end: int) -> Attribution | None:
+        if end <= first:
+            return None
+        start, stop = line.spans[first][0], line.spans[end - 1][1]
+        speaker = line.text[start:stop].strip()
+        actor = next(
+            (a for g in line.groups if first <= g.start < end for a in g.actors),
+            next((m.actor for m in line.loose if start <= m.start < stop), ""),
+        )
+        unnamed = line.has("anonymous", first, end)
+        if self.cues.cased:
+            # Two capitals in a row are a name even beside "official"; one may be the sentence's first letter.
+            capitals = [line.text[s].isupper() for s, _ in line.spans[first:end]]
+            name = any(a and b for a, b in pairwise(capitals))
+            one = any(capitals[1:] if first == 0 else capitals)
+            named = (name and not (unnamed and actor)) or (one and not unnamed)
+        else:
+            named = not unnamed
+        named = named or (bool(actor) and not unnamed)
+        return Attribution(speaker=speaker, named=named, actor=actor, camp=ACTORS[actor].camp if actor else "")
+
+    def _place(self, line: _Line, found: _Found) -> str:
+        """Give the place nearest to the cue, the smaller one where two stand side by side."""
+        marks = [m for m in line.marks.get("place", ()) if not any(g.start <= m.start < g.end for g in line.groups)]
+        if not marks:
+            return ""
+        return min(
+            marks,
+            key=lambda mark: (
+                abs(mark.start - found.start) > 12,
+                mark.value in _COUNTRIES,
+                abs(mark.start - found.start),
+            ),
+        ).value
+
+    def _date(self, line: _Line, found: _Found, document: Document) -> date | None:
+        """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
+        published = document.published_at.date() if document.published_at else None
+        dates = sorted(self._dates(line, published), key=lambda item: abs(item[0] - found.start))
+        return dates[0][1] if dates else None
+
+    def _dates(self, line: _Line, published: date | None) -> Iterator[tuple[int, date]]:
+        words = [line.text[start:end] for start, end in line.spans]
+        seen: set[int] = set()
+        for mark in line.marks.get("month", ()):
+            day, year = 0, 0
+            for at in (mark.start - 1, mark.end):
+                if 0 <= at < len(words) and (number := _number(words[at])) and number <= 31 and not day:
+                    day = number
+                    seen.add(at)
+            for at in range(mark.end, min(len(words), mark.end + 2)):
+                number = _number(words[at])
+                if 1990 <= number <= 2100:
+                    year = number
+                    seen.add(at)
+                    break
+            month = int(mark.value)
+            if not year:
+                if published is None:
+                    continue
+                # The latest such month that is not in the future: news looks back more often than ahead.
+                year = published.year - (1 if month > published.month else 0)
+            if day or seen:
+                try:
+                    yield mark.start, date(year, month, day or 1)
+                except ValueError:
+                    continue
+            elif line.text[line.spans[mark.start][0]].isupper() or not self.cues.cased:
+                yield mark.start, date(year, month, 1)
+        for at, word in enumerate(words):
+            number = _number(word)
+            # A year alone: its last day, so that "in 2013" is not older than it can be.
+            if at not in seen and 1990 <= number <= 2100 and (published is None or number < published.year):
+                yield at, date(number, 12, 31)
+        if published is None:
+            return
+        for mark in line.marks.get("relative", ()):
+            yield mark.start, published + timedelta(days=int(mark.value))
+        for mark in line.marks.get("weekday", ()):
+            yield mark.start, published - timedelta(days=(published.weekday() - int(mark.value)) % 7)
+        for unit in line.marks.get("unit", ()):
+            amounts = [int(m.value) for m in line.marks.get("number", ()) if m.end == unit.start]
+            if unit.start and (number := _number(words[unit.start - 1])):
+                amounts.append(number)
+            near = [
+                m for m in line.marks.get("ago", ()) if 0 <= m.start - unit.end <= 1 or 0 <= unit.start - m.end <= 2
+            ]
+            if amounts and near and amounts[0] * int(unit.value) < 36500:
+                yield unit.start, published - timedelta(days=amounts[0] * int(unit.value))
+
+
+_STRONG = frozenset(";:؛—")
+_COMMAS = frozenset(",،")
+_QUOTES = frozenset('"“”«»„;:؛')
+_COUNTRIES = frozenset(
+    {
+        "Syria",
+        "Iraq",
+        "Yemen",
+        "Somalia",
+        "Nigeria",
+        "Afghanistan",
+        "Mali",
+        "Niger",
+        "Burkina Faso",
+        "Chad",
+        "Lebanon",
+        "Libya",
+        "Turkey",
+        "Pakistan",
+        "Cameroon",
+    }
+)
+
+
+def _number(word: str) -> int:
+    """Give the number that the word is, in Western or Arabic digits, else 0."""
+    digits = re.match(r"\d{1,4}(?!\d)", word)
+    return int(digits[0]) if digits else 0
+
+
+def _state(actor: str) -> bool:
+    return ACTORS[actor].state
+
+
+def _line_of(actor: str) -> str:
+    """Give the first name of a group that has had several."""
+    seen = {actor}
+    while (before := ACTORS[actor].predecessor) and before not in seen:
+        actor = before
+        seen.add(actor)
+    return actor
+
+
+def _settle(kind: Kind, slots: dict[str, list[_Group]]) -> tuple[Kind, tuple[tuple[str, Role], ...]] | None:
+    """Decide what the parties make of the kind: with a state a truce is its own, among allies a pact is none."""
+    agents = list(dict.fromkeys(a for g in slots["A"] for a in g.actors))
+    targets = list(dict.fromkeys(a for g in slots["T"] for a in g.actors if a not in agents))
+    both = list(dict.fromkeys(a for g in slots["P"] for a in g.actors))
+    # One group under two of its names is one party.
+    lines = {_line_of(a) for a in agents}
+    targets = [a for a in targets if _line_of(a) not in lines]
+    both = [a for n, a in enumerate(both) if _line_of(a) not in {_line_of(b) for b in both[:n]}]
+    everyone = agents + targets + both
+    states = [a for a in everyone if _state(a)]
+    if slots["P"]:
+        if len(both) < 2:
+            return None
+    elif not agents or not targets:
+        return None
+    if states:
+        return _with_state(kind, agents, targets, both)
+    if kind in ("cooperation", "pact") and not _across(everyone):
+        kind = "coalition"
+    if kind == "clash" and slots["P"] and len({ACTORS[a].camp for a in both}) < 2 and len(both) > 2:
+        return None
+    return kind, _roles(agents, targets, both)
+
+
+def _with_state(
+    kind: Kind, agents: list[str], targets: list[str], both: list[str]
+) -> tuple[Kind, tuple[tuple[str, Role], ...]] | None:
+    if kind in ("truce", "pact", "negotiation", "government-truce"):
+        return "government-truce", _roles([], [], agents + targets + both)
+    if kind in ("cooperation", "coalition"):
+        return "coalition", _roles([], [], agents + targets + both)
+    if kind == "refusal":
+        return None
+    if both:
+        return None
+    agents = [a for a in agents if not _state(a)]
+    targets = [a for a in targets if not _state(a)]
+    if agents and targets and kind == "clash":
+        return kind, _roles(agents, targets, [])
+    return None
+
+
+def _across(actors: Sequence[str]) -> bool:
+    """Tell whether the groups stand on both sides of the split: the Islamic State's, and everybody else's."""
+    camps = {ACTORS[a].camp == "is" for a in actors}
+    return len(camps) == 2
+
+
+def _roles(agents: Iterable[str], targets: Iterable[str], both: Iterable[str]) -> tuple[tuple[str, Role], ...]:
+    return (
+        *((a, "agent") for a in agents),
+        *((a, "target") for a in targets),
+        *((a, "party") for a in both),
+    )
+
+
+def _best(found: list[_Found]) -> list[_Found]:
+    """Keep one finding a kind and set of parties, the earliest."""
+    kept: list[_Found] = []
+    for one in found:
+        key = (one.kind, frozenset(actor for actor, _ in one.parties))
+        if all((other.kind, frozenset(actor for actor, _ in other.parties)) != key for other in kept):
+            kept.append(one)
+    return kept
