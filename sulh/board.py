@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from processors.errors import StoreError
 from processors.records import (
@@ -31,6 +31,7 @@ from processors.records import (
     Rejection,
     Verdict,
 )
+from processors.register import Registers
 from sulh.periods import Step, between, fitting, start
 from sulh.stores import Delivery
 
@@ -95,17 +96,6 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 # Claims
 
 
-class Claim(Protocol):
-    """What the board needs to know of a claim of a register."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def statement(self) -> str: ...
-    @property
-    def voice(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period(Record):
     """How many independent origins came out in one period, by how they bear on a claim."""
@@ -162,15 +152,15 @@ class Evidence(Record):
     event: str = ""
 
 
-def claim_board(connection: sqlite3.Connection, registers: Mapping[str, Sequence[Claim]]) -> list[ClaimRow]:
+def claim_board(connection: sqlite3.Connection, registers: Registers) -> list[ClaimRow]:
     """Give every claim of the registers, in their order, with what bears on it; one without a finding too."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     documents: Counter[tuple[str, str]] = Counter()
-    for register, claim, bearing, pages, origins in connection.execute(
+    for register_id, claim_id, bearing, pages, origins in connection.execute(
         "SELECT register, claim, bearing, documents, origins FROM claim_counts"
     ):
-        counts[register, claim][bearing] = origins
-        documents[register, claim] += pages
+        counts[register_id, claim_id][bearing] = origins
+        documents[register_id, claim_id] += pages
     latest = {
         (row["register"], row["claim"]): row
         for row in _rows(
@@ -182,40 +172,39 @@ def claim_board(connection: sqlite3.Connection, registers: Mapping[str, Sequence
         )
     }
     days: dict[tuple[str, str], list[tuple[date, str, str]]] = defaultdict(list)
-    for register, claim, bearing, day, origin in connection.execute(
+    for register_id, claim_id, bearing, day, origin in connection.execute(
         """SELECT DISTINCT c.register, c.claim, c.bearing, d.day, o.origin
         FROM comparisons c JOIN documents d ON d.id = c.document JOIN story_origins o ON o.story = d.story"""
     ):
-        days[register, claim].append((date.fromisoformat(day), bearing, origin))
+        days[register_id, claim_id].append((date.fromisoformat(day), bearing, origin))
     every = [day for found in days.values() for day, _, _ in found]
     step = fitting(every)
     starts = between(min(every), max(every), step) if every else ()
     rows = []
-    for register, claims in registers.items():
-        for each in claims:
-            key = (register, each.id)
-            last = latest.get(key)
-            rows.append(
-                ClaimRow(
-                    register=register,
-                    claim=each.id,
-                    statement=each.statement,
-                    voice=each.voice,
-                    supports=counts[key]["supports"],
-                    reports=counts[key]["reports"],
-                    contradicts=counts[key]["contradicts"],
-                    documents=documents[key],
-                    latest_at=datetime.fromisoformat(last["dated_at"]) if last else None,
-                    latest_bearing=last["bearing"] if last else "",
-                    latest_sentence=last["sentence"] if last else "",
-                    latest_document=last["document"] if last else "",
-                    latest_story=last["story"] if last else "",
-                    latest_source=last["source"] if last else "",
-                    latest_language=last["language"] if last else "und",
-                    step=step,
-                    periods=_periods(starts, step, days[key]),
-                )
+    for register, claim in registers.claims():
+        key = (register.article.id, claim.id)
+        last = latest.get(key)
+        rows.append(
+            ClaimRow(
+                register=register.article.id,
+                claim=claim.id,
+                statement=claim.statement,
+                voice=claim.voice,
+                supports=counts[key]["supports"],
+                reports=counts[key]["reports"],
+                contradicts=counts[key]["contradicts"],
+                documents=documents[key],
+                latest_at=datetime.fromisoformat(last["dated_at"]) if last else None,
+                latest_bearing=last["bearing"] if last else "",
+                latest_sentence=last["sentence"] if last else "",
+                latest_document=last["document"] if last else "",
+                latest_story=last["story"] if last else "",
+                latest_source=last["source"] if last else "",
+                latest_language=last["language"] if last else "und",
+                step=step,
+                periods=_periods(starts, step, days[key]),
             )
+        )
     return rows
 
 
