@@ -34,12 +34,12 @@ from processors.records import (
 from processors.register import Registers
 from sulh.periods import Step, between, fitting, start
 from sulh.stores import Delivery
+from sulh.stores.sqlite import VERSION
 
 BEARINGS: tuple[Bearing, ...] = ("supports", "reports", "contradicts")
 
 _APPLICATION = 1937075304
-_VERSION = 1
-"""As in mappings/sqlite.sql; a test holds them together."""
+"""As in mappings/sqlite.sql."""
 
 _R = TypeVar("_R", bound=Record)
 
@@ -66,10 +66,10 @@ def connect(path: Path) -> sqlite3.Connection:
     problem = ""
     if application != _APPLICATION:
         problem = "this file is not a store of sulh; check SULH_STORE"
-    elif version > _VERSION:
-        problem = f"the store is of version {version}, newer than the {_VERSION} read here; update sulh"
-    elif version < _VERSION:
-        problem = f"the store is of version {version}, older than the {_VERSION} read here; `sulh replay` rebuilds it"
+    elif version > VERSION:
+        problem = f"the store is of version {version}, newer than the {VERSION} read here: upgrade sulh"
+    elif version < VERSION:
+        problem = f"the store is of version {version}, older than the {VERSION} read here: `sulh run` converts it"
     if problem:
         connection.close()
         raise StoreError(f"{path}: {problem}")
@@ -80,7 +80,10 @@ def connect(path: Path) -> sqlite3.Connection:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the store for one reader and one moment: all questions asked inside see the same state of it."""
     with closing(connect(path)) as connection, snapshot(connection):
-        yield connection
+        try:
+            yield connection
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{path}: the store cannot be read: {error}") from error
 
 
 @contextmanager
@@ -612,21 +615,21 @@ class SourceRow(Record):
     """One source as the store knows it."""
 
     source: str
-    documents: int
-    stories: int
-    first_at: datetime | None
-    last_at: datetime | None
+    documents: int = 0
+    stories: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
     """When its newest document came out."""
-    last_fetched: datetime | None
+    last_fetched: datetime | None = None
     """When a page of it last came in, whatever became of it."""
-    discovered: int
-    fetched: int
-    refused: int
-    failed: int
-    rejected: int
-    gap: int
+    discovered: int = 0
+    fetched: int = 0
+    refused: int = 0
+    failed: int = 0
+    rejected: int = 0
+    gap: int = 0
     """Items that the ledger cannot account for, over all days."""
-    waiting: int
+    waiting: int = 0
     health: str = ""
     """In words, from the archive, where the desk was given one."""
 
@@ -644,9 +647,10 @@ def intake(connection: sqlite3.Connection, day: date) -> list[Intake]:
     seen: set[str] = set()
     for source, language, story_id, earlier in connection.execute(
         """SELECT d.source, d.language, d.story,
-          EXISTS (SELECT 1 FROM documents e WHERE e.story = d.story AND substr(e.fetched_at, 1, 10) < ?)
+          EXISTS (SELECT 1 FROM documents e WHERE e.story = d.story AND e.fetched_at < ?)
+            OR EXISTS (SELECT 1 FROM revisions r WHERE r.id = d.id AND r.fetched_at < ?)
         FROM documents d WHERE d.fetched_at >= ? AND d.fetched_at < ? ORDER BY d.dated_at, d.id""",
-        (day.isoformat(), day.isoformat(), _after(day)),
+        (day.isoformat(), day.isoformat(), day.isoformat(), _after(day)),
     ):
         languages[source][language] += 1
         # A story is new where it was first told; another source's reprint of the same day is not.
@@ -682,21 +686,7 @@ def source_rows(connection: sqlite3.Connection) -> list[SourceRow]:
     rows: dict[str, SourceRow] = {}
 
     def row(source: str) -> SourceRow:
-        return rows.get(source) or SourceRow(
-            source=source,
-            documents=0,
-            stories=0,
-            first_at=None,
-            last_at=None,
-            last_fetched=None,
-            discovered=0,
-            fetched=0,
-            refused=0,
-            failed=0,
-            rejected=0,
-            gap=0,
-            waiting=0,
-        )
+        return rows.get(source) or SourceRow(source=source)
 
     for source, documents, stories, first, last in connection.execute(
         "SELECT source, count(*), count(DISTINCT story), min(dated_at), max(dated_at) FROM documents GROUP BY source"

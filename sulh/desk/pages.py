@@ -11,20 +11,24 @@ import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote, urlencode
 
 from datasette import Response, hookimpl
 
-from processors.errors import SulhError
-from processors.records import SIGNALS, Comparison, Event, Record
+from processors.archive import Archive, Health
+from processors.errors import ArchiveError, SulhError
+from processors.records import SIGNALS, Comparison, Event, Kind, Record
 from processors.register import Registers
 from sulh import board
 from sulh.desk import plots, tables, words
 from sulh.periods import between, fitting, start
+from sulh.stores import Hit, Query
+from sulh.stores.sqlite import search as find
 
 if TYPE_CHECKING:
     from sulh.desk import Desk
@@ -51,7 +55,7 @@ class Asked:
 
     registers: Registers
     now: datetime
-    home: Any
+    home: Path | None
     path: Mapping[str, str]
     query: Mapping[str, str]
 
@@ -116,7 +120,7 @@ def today(connection: sqlite3.Connection, asked: Asked) -> Page:
             "latest": latest,
             "days": sorted({row.day for row in balances}, reverse=True),
             "intake": rows,
-            "languages": languages.most_common(),
+            "languages": sorted(languages.items(), key=lambda pair: (-pair[1], words.LANGUAGES.get(pair[0], pair[0]))),
             "most": max((row.documents for row in rows), default=1) or 1,
             "alerts": [row for row in queue if row.queue == "open"],
             "queues": Counter(row.queue for row in queue),
@@ -333,7 +337,11 @@ def story(connection: sqlite3.Connection, asked: Asked) -> Page:
             "current": current,
             "revisions": board.revisions(connection, wanted),
             "notes": found,
-            "title_pieces": marked(text.title, [note for note in found if note.field == "title"]),
+            "title_pieces": [
+                piece
+                for line in marked(text.title, [note for note in found if note.field == "title"])
+                for piece in line
+            ],
             "paragraphs": marked(text.text, [note for note in found if note.field == "text"]),
             "comments": [line for line in text.comments.split("\n") if line.strip()],
             "alerts": board.alerts_of(connection, [head.document for head in heads]),
@@ -460,13 +468,82 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
 def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
     """Every source: what it brought, when it last answered, and how it fares."""
     rows = board.source_rows(connection)
+    health: dict[str, Health] = {}
+    problems: dict[str, str] = {}
+    if asked.home is not None:
+        archive = Archive(asked.home)
+        for name in archive.sources():
+            try:
+                health[name] = archive.health(name, now=asked.now)
+            except ArchiveError as error:
+                # One damaged index must not hide the other sources.
+                problems[name] = str(error)
+    known = {row.source for row in rows}
+    rows += [board.SourceRow(source=name) for name in sorted(health.keys() | problems.keys()) if name not in known]
+    rows = [replace(row, health=problems.get(row.source) or _health(health.get(row.source))) for row in rows]
     return Page(
         template="sources.html",
         title="Sources",
-        context={"rows": rows, "now": asked.now},
+        context={"rows": rows, "health": health, "problems": problems},
         kind=board.SourceRow,
         rows=rows,
     )
+
+
+def _health(health: Health | None) -> str:
+    if health is None:
+        return ""
+    said = [health.outcome if health.outcome != "ok" else "last crawl went well"]
+    if health.reason:
+        said.append(health.reason)
+    if health.failures > 1:
+        said.append(f"{health.failures} crawls failed in a row")
+    if health.failing:
+        said.append(words.count(health.failing, "address keeps failing", "addresses keep failing"))
+    if health.unbalanced:
+        said.append(words.count(health.unbalanced, "item") + " unaccounted for")
+    if health.stale and health.last_ok:
+        said.append(f"no good crawl since {words.clock(health.last_ok)}")
+    return "; ".join(said)
+
+
+def search(connection: sqlite3.Connection, asked: Asked) -> Page:
+    """Documents by words and filters; without words, the newest first."""
+    ask = asked.query.get
+    query = Query(
+        words=ask("q", "")[:500],
+        language=ask("language", ""),
+        source=ask("source", ""),
+        since=asked.day("since"),
+        until=asked.day("until"),
+        claim=ask("claim", ""),
+        kind=ask("kind", ""),
+        limit=min(max(asked.number("limit") or 50, 1), 500),
+    )
+    hits = find(connection, query)
+    return Page(
+        template="search.html",
+        title=f"Search: {query.words}" if query.words else "Search",
+        context={
+            "query": query,
+            "hits": [(hit, _snippet(hit.snippet)) for hit in hits],
+            "languages": words.LANGUAGES,
+            "sources": [row.source for row in board.source_rows(connection)],
+            "claims": [claim for _, claim in asked.registers.claims()],
+            "kinds": get_args(Kind),
+        },
+        kind=Hit,
+        rows=hits,
+    )
+
+
+def _snippet(text: str) -> list[tuple[str, bool]]:
+    """Cut a snippet at the brackets round its matches; a bracket of the text itself at worst makes a word bold."""
+    parts: list[tuple[str, bool]] = []
+    for index, part in enumerate(re.split(r"\[([^\[\]]{1,80})\]", text)):
+        if part:
+            parts.append((part, index % 2 == 1))
+    return parts
 
 
 def ledger(connection: sqlite3.Connection, asked: Asked) -> Page:
@@ -513,6 +590,7 @@ _PAGES: tuple[tuple[str, View], ...] = (
     (r"/alerts", alerts),
     (rf"/alerts/(?P<id>{_ID})", alert),
     (r"/timeline", timeline),
+    (r"/search", search),
     (r"/sources", sources),
     (r"/ledger", ledger),
 )
@@ -578,16 +656,8 @@ def _is_desk(datasette: Any) -> bool:
 
 def _answer(view: View) -> Callable[..., Awaitable[Response]]:
     async def answer(request: Any, datasette: Any) -> Response:
-        path = {name: unquote(value) for name, value in request.url_vars.items() if value is not None}
-        form = path.pop("format", "") or request.args.get("_format", "")
-        query = {name: request.args[name] for name in request.args}
         try:
-            if form not in ("", "csv", "json"):
-                raise Wrong(f"_format={form}: expected csv or json")
-            asked = Asked(registers=datasette.claims, now=datasette.now(), home=datasette.home, path=path, query=query)
-            page = await datasette.get_database().execute_fn(lambda connection: view(connection, asked))
-            if form and page.kind is None:
-                raise Missing("This page has no table.")
+            return await _shown(view, request, datasette)
         except Moved as moved:
             return Response.redirect(str(moved))
         except Wrong as wrong:
@@ -596,31 +666,40 @@ def _answer(view: View) -> Callable[..., Awaitable[Response]]:
             return await _problem(datasette, request, 404, "Not here", str(missing))
         except SulhError as error:
             return await _problem(datasette, request, 503, "The store cannot be read", str(error))
-        except sqlite3.Error as error:
-            _log.exception("page %s", request.path)
-            return await _problem(datasette, request, 503, "The store cannot be read", f"SQLite says: {error}")
         except Exception:
-            _log.exception("page %s", request.path)
-            return await _problem(
-                datasette,
-                request,
-                500,
-                "This page failed",
-                "The terminal that runs the desk says why; other pages work.",
-            )
-        if form == "json":
-            return Response(tables.as_json(page.rows), content_type="application/json; charset=utf-8")
-        if form == "csv":
-            assert page.kind is not None
-            name = re.sub(r"[^a-z0-9]+", "-", request.path.removesuffix(".csv").lower()).strip("-") or "today"
-            return Response(
-                tables.as_csv(page.kind, page.rows),
-                headers={"content-disposition": f'attachment; filename="sulh-{name}.csv"'},
-                content_type="text/csv; charset=utf-8",
-            )
-        return await _html(datasette, request, page)
+            # Datasette's own answer would print the store's content, and show a page with a script.
+            _log.exception("the desk's page %s failed", request.path)
+            message = "The terminal that runs the desk says why; other pages may work."
+            return await _problem(datasette, request, 500, "This page failed", message)
 
     return answer
+
+
+async def _shown(view: View, request: Any, datasette: Any) -> Response:
+    path = {name: unquote(value) for name, value in request.url_vars.items() if value is not None}
+    form = path.pop("format", "") or request.args.get("_format", "")
+    if form not in ("", "csv", "json"):
+        raise Wrong(f"_format={form}: expected csv or json")
+    asked = Asked(
+        registers=datasette.claims,
+        now=datasette.now(),
+        home=datasette.home,
+        path=path,
+        query={name: request.args[name] for name in request.args},
+    )
+    page = await datasette.get_database().execute_fn(lambda connection: view(connection, asked))
+    if not form:
+        return await _html(datasette, request, page)
+    if page.kind is None:
+        raise Missing("This page has no table.")
+    if form == "json":
+        return Response(tables.as_json(page.rows), content_type="application/json; charset=utf-8")
+    name = re.sub(r"[^a-z0-9]+", "-", request.path.removesuffix(".csv").lower()).strip("-") or "today"
+    return Response(
+        tables.as_csv(page.kind, page.rows),
+        headers={"content-disposition": f'attachment; filename="sulh-{name}.csv"'},
+        content_type="text/csv; charset=utf-8",
+    )
 
 
 async def _html(datasette: Any, request: Any, page: Page, status: int = 200) -> Response:

@@ -343,39 +343,8 @@ class SqliteStore:
 
     def search(self, query: Query) -> list[Hit]:
         """Find documents: the best first, or the newest first where no words are asked for."""
-        wanted = fold.needles(query.words, query.language)
-        if query.words.strip() and not wanted:
-            # Only punctuation: nothing can match, which is not the same as asking for everything.
-            return []
-        conditions, values = ["1"], list[Any]()
-        for condition, value in (
-            ("d.language = ?", query.language),
-            ("d.source = ?", query.source),
-            ("d.day >= ?", query.since.isoformat() if query.since else ""),
-            ("d.day <= ?", query.until.isoformat() if query.until else ""),
-            ("EXISTS (SELECT 1 FROM comparisons c WHERE c.document = d.id AND c.claim = ?)", query.claim),
-            ("EXISTS (SELECT 1 FROM events e WHERE e.document = d.id AND e.kind = ?)", query.kind),
-        ):
-            if value:
-                conditions.append(condition)
-                values.append(value)
-        table, order = "documents d", "d.dated_at DESC, d.id"
-        if wanted:
-            table = "documents_fts f JOIN documents d ON d.number = f.rowid"
-            conditions.append("documents_fts MATCH ?")
-            values.append(_match(wanted))
-            order = f"bm25(documents_fts, {_TITLE_WEIGHT}, 1.0), {order}"
         with self._plainly():
-            rows = self._db.execute(
-                "SELECT d.id AS document, d.source, d.language, d.url, d.title, d.published_at, d.story,"
-                " d.text AS snippet"
-                f" FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
-                [*values, query.limit],
-            )
-            return [
-                Hit.from_json({**data, "snippet": fold.snippet(data["snippet"], wanted, data["language"])})
-                for data in _dicts(rows)
-            ]
+            return search(self._db, query)
 
     def export(self, kind: ExportKind) -> Iterator[dict[str, Any]]:
         """Give all records of a kind as JSON values: by id; stories by id; rejections and ledger by their fields."""
@@ -414,6 +383,42 @@ _EXPORTED: Final[dict[str, tuple[type[Record], str]]] = {
     "rejections": (Rejection, f"rejections ORDER BY {_REJECTION_ORDER}"),
     "ledger": (LedgerRow, f"ledger ORDER BY {_LEDGER_ORDER}"),
 }
+
+
+def search(db: sqlite3.Connection, query: Query) -> list[Hit]:
+    """Search over any connection to a store, a read-only one included."""
+    wanted = fold.needles(query.words, query.language)
+    if query.words.strip() and not wanted:
+        # Only punctuation: nothing can match, which is not the same as asking for everything.
+        return []
+    conditions, values = ["1"], list[Any]()
+    for condition, value in (
+        ("d.language = ?", query.language),
+        ("d.source = ?", query.source),
+        ("d.day >= ?", query.since.isoformat() if query.since else ""),
+        ("d.day <= ?", query.until.isoformat() if query.until else ""),
+        ("EXISTS (SELECT 1 FROM comparisons c WHERE c.document = d.id AND c.claim = ?)", query.claim),
+        ("EXISTS (SELECT 1 FROM events e WHERE e.document = d.id AND e.kind = ?)", query.kind),
+    ):
+        if value:
+            conditions.append(condition)
+            values.append(value)
+    table, order = "documents d", "d.dated_at DESC, d.id"
+    if wanted:
+        table = "documents_fts f JOIN documents d ON d.number = f.rowid"
+        conditions.append("documents_fts MATCH ?")
+        values.append(_match(wanted))
+        order = f"bm25(documents_fts, {_TITLE_WEIGHT}, 1.0), {order}"
+    rows = db.execute(
+        "SELECT d.id AS document, d.source, d.language, d.url, d.title, d.published_at, d.story,"
+        " d.text AS snippet"
+        f" FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
+        [*values, query.limit],
+    )
+    return [
+        Hit.from_json({**data, "snippet": fold.snippet(data["snippet"], wanted, data["language"])})
+        for data in _dicts(rows)
+    ]
 
 
 def run_script(db: sqlite3.Connection, script: str) -> None:
