@@ -92,7 +92,7 @@ def test_the_front_page_says_what_came_in_and_what_is_out_of_balance(get: Get) -
     # vestnik_ru told its story the day before: its new revision is no new story.
     assert "6 documents in 4 new stories: 2 English, 1 Arabic, 1 French, 1 Russian, 1 undetermined." in text
     assert "blog_xx , 15 Nov 2014: 1 fetched and unaccounted for" in text
-    assert "down_tr : 2 items failed , none fetched" in text
+    assert "down_tr : 2 items failed, none fetched" in text
     assert "nobody knows whether a channel got it" in text
 
 
