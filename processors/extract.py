@@ -58,6 +58,9 @@ _PARSER = HTMLParser(collect_ids=False, remove_comments=True, remove_pis=True, e
 # One options object for all pages: building it reads ten settings from a ConfigParser, 0.25 ms each time. Without
 # metadata, which is read below more cheaply; deduplicate keeps state between pages, so it stays off.
 _OPTIONS = Extractor(output_format="python", comments=True, tables=True, dedup=False, with_metadata=False)
+# Under this many characters trafilatura takes all the words of a page for its text, menus included. Its 250 would do
+# that to every statement of one or two sentences; 25 is about the shortest that says who did what.
+_OPTIONS.min_extracted_size = 25
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +146,9 @@ def _read(capture: Capture) -> Document:
     published_at, published_from = _published(tree, markup, capture)
     authors = _authors(tree, markup)
     free = _free(markup)
+    declared = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang") or ""
+    for element in _SURROUNDINGS(tree):
+        element.drop_tree()
     # trafilatura takes the tree as it is and copies it, so that the page is parsed once.
     found: Any = bare_extraction(tree, options=_OPTIONS)
     text = _paragraphs(found.text, title) if found is not None else ""
@@ -160,6 +166,7 @@ def _read(capture: Capture) -> Document:
         published_at=published_at,
         published_from=published_from,
         fetched_at=capture.fetched_at,
+        declared=declared.strip(),
         comments=comments,
         links=links,
         capture=capture.id,
@@ -236,9 +243,9 @@ _LANG = re.compile(rb"""<html[^>]*?\slang\s*=\s*["']?([a-z]{2})\b""", re.IGNOREC
 def _decode(capture: Capture) -> str:
     """Give the page as text: by its byte order mark, else as UTF-8 if it is, else as declared, else by a guess."""
     body = capture.body
-    mark, rest = read_bom(body)
+    mark, prefix = read_bom(body)
     if mark:
-        return (rest or b"").decode(mark, "replace")
+        return body[len(prefix or b"") :].decode(mark, "replace")
     http = http_content_type_encoding(capture.content_type)
     if http is None or not http.startswith("utf-16"):
         # Text in any of the old charsets is never valid UTF-8 by chance, whereas a server's default header is often
@@ -537,23 +544,34 @@ def _url_date(url: str) -> datetime | None:
 
 
 def _visible(tree: HtmlElement, capture: Capture) -> datetime | None:
-    """Find the date in the text that a reader sees, by htmldate, of which only day and month are believed together."""
-    latest = utc(capture.fetched_at).replace(hour=23, minute=59, second=59, microsecond=0) + timedelta(days=1)
+    """Find the date in the text that a reader sees, by htmldate, where it has a day."""
+    # Only the body: what the head says was read above, and htmldate makes a month of a date there that cannot be.
+    body = tree.find("body")
+    if body is None:
+        return None
     value = find_date(
-        tree,
+        body,
         extensive_search=True,
         original_date=True,
         outputformat="%Y-%m-%dT%H:%M:%S%z",
         url="",
         min_date=EARLIEST,
-        max_date=latest,
+        # By the day, since htmldate's caches take the limit for a part of their keys.
+        max_date=utc(capture.fetched_at).replace(hour=23, minute=59, second=59, microsecond=0) + timedelta(days=1),
     )
-    moment, _ = _moment(value) if value else (None, False)
-    # Its last resort is a bare year, often of the copyright line, which it gives as 1 January.
-    return None if moment is None or (moment.month, moment.day) == (1, 1) else moment
+    moment = _moment(value)[0] if value else None
+    # Its last resort is a bare year or month, often of the copyright line, which it gives as the first day of it.
+    if moment is not None and moment.day == 1:
+        first = rf"\b0?1\D{{1,15}}{moment.year}|\b0?1[/.-]\d\d?[/.-]{moment.year}|{moment.year}[/.-]\d\d?[/.-]0?1\b"
+        if not re.search(first, body.text_content()):
+            return None
+    return moment
 
 
 # Its links and its text
+
+# trafilatura drops them too, but only after it has copied them five times, and not from what it takes of short pages.
+_SURROUNDINGS = _xpath('//nav | //aside | //footer | //style | //svg | //script[not(@type="application/ld+json")]')
 
 _LINKS = _xpath("//a[@href][not(ancestor::nav or ancestor::footer or ancestor::aside)]/@href")
 _BASE = _xpath("string(//head/base/@href)")
@@ -567,7 +585,8 @@ def _links(tree: HtmlElement, url: str) -> tuple[str, ...]:
         href = href.strip().partition("#")[0]
         if not href:
             continue
-        target = href if href.startswith(("http://", "https://")) else _joined(base, href)
+        whole = href.startswith(("http://", "https://")) and "[" not in href
+        target = href if whole else _joined(base, href)
         if target and len(target) <= 2_000 and target.startswith(("http://", "https://")):
             found.setdefault(target)
             if len(found) == MAX_LINKS:
