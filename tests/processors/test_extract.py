@@ -217,7 +217,7 @@ DATED = "https://outlet.example/2014/11/13/truce"
 @pytest.mark.parametrize(
     "markup",
     [
-        '<script type="application/ld+json">{"@type": "Article", "datePublished": "2014-11-15T12:30:00+03:00"}</script>',
+        '<script type="application/ld+json">{"@type":"Article","datePublished":"2014-11-15T12:30:00+03:00"}</script>',
         '<meta property="article:published_time" content="2014-11-15T09:30:00Z">',
         '<meta name="date" content="2014-11-15 09:30:00">',
         '<meta name="pubdate" content="Sat, 15 Nov 2014 12:30:00 +0300">',
