@@ -85,6 +85,7 @@ class Walls(Knowledge):
     soft_404: Wall
     paywall_stub: Wall
     login_wall: Wall
+    related: frozenset[str]
 
     model_config = Knowledge.model_config | {"alias_generator": lambda name: name.replace("_", "-")}
 
@@ -149,6 +150,15 @@ def _read(capture: Capture) -> Document:
     declared = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang") or ""
     for element in _SURROUNDINGS(tree):
         element.drop_tree()
+    for heading in _HEADINGS(tree):
+        if " ".join(heading.itertext()).strip(" :\t\r\n").casefold() in walls().related:
+            beside = heading.getnext()
+            if beside is not None and _is_list_of_links(beside):
+                beside.drop_tree()
+                heading.drop_tree()
+    for table in _LAYOUTS(tree):
+        for element in (table, *_CELLS(table)):
+            element.tag = "div"
     # trafilatura takes the tree as it is and copies it, so that the page is parsed once.
     found: Any = bare_extraction(tree, options=_OPTIONS)
     text = _paragraphs(found.text, title) if found is not None else ""
@@ -571,7 +581,14 @@ def _visible(tree: HtmlElement, capture: Capture) -> datetime | None:
 # Its links and its text
 
 # trafilatura drops them too, but only after it has copied them five times, and not from what it takes of short pages.
-_SURROUNDINGS = _xpath('//nav | //aside | //footer | //style | //svg | //script[not(@type="application/ld+json")]')
+_HEADINGS = _xpath("//h2 | //h3 | //h4 | //h5 | //h6")
+# A table of data has neither a headline nor a table inside; trafilatura would make one line of the page.
+_LAYOUTS = _xpath("//table[.//h1 or .//table]")
+_CELLS = _xpath("./tr | ./tr/td | ./tbody | ./tbody/tr | ./tbody/tr/td")
+_SURROUNDINGS = _xpath(
+    '//nav | //aside | //footer | //style | //svg | //script[not(@type="application/ld+json")]'
+    ' | //*[contains(@class, "breadcrumb")][self::ol or self::ul or self::div or self::p]'
+)
 
 _LINKS = _xpath("//a[@href][not(ancestor::nav or ancestor::footer or ancestor::aside)]/@href")
 _BASE = _xpath("string(//head/base/@href)")
@@ -593,6 +610,15 @@ def _links(tree: HtmlElement, url: str) -> tuple[str, ...]:
                 break
     found.pop(url, None)
     return tuple(found)
+
+
+def _is_list_of_links(element: HtmlElement) -> bool:
+    """Tell a list of other articles from an article under a section's name ("Latest news")."""
+    if element.tag in ("ul", "ol"):
+        return element.find(".//a") is not None
+    # Teasers have a link each and some 300 characters at most; a text has fewer links.
+    links = len(element.findall(".//a"))
+    return element.tag in ("div", "section") and links > 1 and len(element.text_content()) < 300 * links
 
 
 def _joined(base: str, href: str) -> str:

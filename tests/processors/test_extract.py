@@ -93,6 +93,19 @@ def test_a_statement_of_one_line_is_an_article() -> None:
     assert found.text == "The two groups have ceased fire."
 
 
+def test_teasers_of_other_articles_are_not_its_text() -> None:
+    teasers = f'<h3>Читайте также:</h3><ul><li><a href="/1">Other</a><p>{"Quite another story. " * 20}</p></li></ul>'
+    assert read(page(f"<p>{FIRST}</p>{teasers}")).text == FIRST
+    section = f"<html><body><h2>Latest news</h2><div><h1>A truce</h1>{BODY}</div></body></html>"
+    assert read(section).text == f"{FIRST}\n{SECOND}"
+
+
+def test_a_page_laid_out_with_tables_is_read_in_paragraphs() -> None:
+    menu = "<td><ul><li><a href='/'>Home</a></li></ul></td>"
+    old = f"<html><body><table><tr>{menu}<td><h1>A truce</h1><div>{BODY}</div></td></tr></table></body></html>"
+    assert read(old).text == f"{FIRST}\n{SECOND}"
+
+
 def test_comments_stand_apart_from_the_text() -> None:
     comments = (
         '<section id="comments"><h2>Comments</h2><ol class="comment-list">'
