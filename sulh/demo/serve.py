@@ -224,7 +224,12 @@ class Outlet:
             body = "".join(f"<p>{escape(part)}</p>" for part in paragraphs)
             return self._html(200, page.title, f'<div class="error-page"><h1>{escape(page.title)}</h1>{body}</div>')
         if page.answer == "empty":
-            paragraphs = []
+            # A shell that a script would fill: all that a client without one ever sees.
+            html = (
+                f"<!doctype html><html><head><title>{escape(page.title)}</title></head>"
+                '<body><div id="app"></div><script src="/app.js"></script></body></html>'
+            )
+            return self._encoded(200, html, modified)
         html = "\n".join(f"<p>{escape(part, quote=False)}</p>" for part in paragraphs)
         if page.notice:
             html += f'<div class="paywall"><p>{escape(page.notice)}</p></div>'
@@ -442,7 +447,8 @@ class Outlet:
     def _post(self, name: str) -> dict[str, Any]:
         page = self.pages[name]
         published, modified = utc(page.published).strftime(MODIFIED), self.modified(name).strftime(MODIFIED)
-        html = "".join(f"<p>{escape(part.strip())}</p>\n" for part in self.text(name).split("\n\n") if part.strip())
+        parts = [] if page.answer == "empty" else self.text(name).split("\n\n")
+        html = "".join(f"<p>{escape(part.strip())}</p>\n" for part in parts if part.strip())
         return {
             "id": 10_000 + zlib.crc32(name.encode()) % 90_000,
             "date": published,
