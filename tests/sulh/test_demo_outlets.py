@@ -65,7 +65,13 @@ def test_there_is_enough_to_read(outlets: Outlets) -> None:
     assert languages["und"] >= 1
     assert {outlet.about.kind for outlet in outlets.outlets.values()} == {"feed", "wordpress", "sitemap", "listing"}
     assert {outlet.about.language for outlet in outlets.outlets.values()} == {"ar", "en", "ru", "fr", "tr"}
-    assert {label.rejection for label in labels.values()} > {"soft-404", "bot-wall", "paywall-stub", "no-text", "robots"}
+    assert {label.rejection for label in labels.values()} > {
+        "soft-404",
+        "bot-wall",
+        "paywall-stub",
+        "no-text",
+        "robots",
+    }
 
 
 def test_every_page_tells_something_in_its_own_language(outlets: Outlets) -> None:
