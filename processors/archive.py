@@ -92,6 +92,7 @@ CREATE TABLE lists (
     address TEXT PRIMARY KEY, parent TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL, hint TEXT NOT NULL,
     seen_at TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE bodies (address TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -121,6 +122,8 @@ class Listed:
     """When the list says that it was changed; a later one than before has the page fetched again."""
     refused: str = ""
     """Why it is not to be fetched; empty for an item to fetch."""
+    old: bool = False
+    """Whether it is listed as older than its source wants; refused as ``old`` unless it is known already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -501,6 +504,10 @@ def _response(raw: bytes) -> tuple[Headers, bytes]:
     raise ValueError("no response record there")
 
 
+def _hash(body: bytes) -> str:
+    return blake2b(body, digest_size=16).hexdigest()
+
+
 def _iso(moment: datetime) -> str:
     return utc(moment).isoformat(timespec="microseconds")
 
@@ -528,7 +535,7 @@ class Writer:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArchiveError(f"{folder}: cannot be made: {error.strerror}") from error
-        self._lock = FileLock(folder / "lock")
+        self._lock = FileLock(folder / "lock", thread_local=False)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -612,16 +619,18 @@ class Writer:
         return self._do(lambda: self._decline(item.address, "failed", reason, now))
 
     def lists(self) -> Future[dict[str, Known]]:
-        """Give the lists as they were when last read to the end; empty when the last reading did not get there."""
+        """Give the lists as they were when each was last read to its end."""
         return self._do(self._lists)
 
     def notes(self) -> Future[dict[str, str]]:
         """Give what the last complete reading noted, such as how far it came."""
         return self._do(lambda: dict(self._index.execute("SELECT substr(key, 6), value FROM meta WHERE key > 'note:'")))
 
-    def settle_lists(self, lists: Iterable[Known], notes: Mapping[str, str], now: datetime) -> Future[None]:
-        """Keep what a complete reading of the lists saw: only now may a later crawl stop at what is known."""
-        return self._do(lambda: self._settle_lists(list(lists), dict(notes), now))
+    def settle_lists(
+        self, lists: Iterable[Known], notes: Mapping[str, str], now: datetime, *, complete: bool
+    ) -> Future[None]:
+        """Keep the lists that were read to their end; if all were, later crawls may stop at what is known."""
+        return self._do(lambda: self._settle_lists(list(lists), dict(notes) if complete else None, now))
 
     def end(
         self, outcome: Literal["ok", "failed", "interrupted"], reason: str, now: datetime
@@ -833,6 +842,9 @@ class Writer:
             ).fetchone()
             published = _iso(item.published) if item.published else None
             modified = _iso(item.modified) if item.modified else None
+            if row is None and item.old:
+                tally["refused", "old"] = tally.get(("refused", "old"), 0) + 1
+                continue
             if row is None:
                 fresh += 1
                 self._index.execute(
@@ -883,7 +895,7 @@ class Writer:
 
     def _store_page(self, item: Due, exchange: Exchange) -> Stored:
         body = decode_body(exchange.headers, exchange.body)
-        seen = blake2b(body, digest_size=16).hexdigest()
+        seen = _hash(body)
         before, title, published, first_seen = self._index.execute(
             "SELECT body_hash, listed_title, listed_published, first_seen FROM urls WHERE address = ?", (item.address,)
         ).fetchone()
@@ -912,8 +924,12 @@ class Writer:
 
     def _store_list(self, exchange: Exchange, kind: Kind) -> bytes:
         body = decode_body(exchange.headers, exchange.body)
-        address = canonical_url(exchange.requested)
-        self._record(kind, address, address, exchange)
+        address, seen = canonical_url(exchange.requested), _hash(body)
+        before = self._index.execute("SELECT hash FROM bodies WHERE address = ?", (address,)).fetchone()
+        if before is None or before[0] != seen:
+            # The same bytes as last time are archived already: an hourly look must not fill the disk.
+            self._record(kind, address, address, exchange)
+            self._index.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (address, seen))
         return body
 
     def _known(self, address: str, reason: str, now: datetime) -> None:
@@ -942,11 +958,13 @@ class Writer:
             row[0]: Known(address=row[0], parent=row[1], etag=row[2], last_modified=row[3], hint=row[4]) for row in rows
         }
 
-    def _settle_lists(self, lists: Sequence[Known], notes: Mapping[str, str], now: datetime) -> None:
+    def _settle_lists(self, lists: Sequence[Known], notes: Mapping[str, str] | None, now: datetime) -> None:
         self._index.executemany(
             "INSERT OR REPLACE INTO lists VALUES (?, ?, ?, ?, ?, ?)",
             [(known.address, known.parent, known.etag, known.last_modified, known.hint, _iso(now)) for known in lists],
         )
+        if notes is None:
+            return
         rows = [("complete", str(self._crawl)), *((f"note:{key}", value) for key, value in notes.items())]
         self._index.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 

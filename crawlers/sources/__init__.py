@@ -58,7 +58,9 @@ class Expect(Knowledge):
     max: Annotated[float, Field(gt=0)] | None = None
 
 
-class _SourceFile(Knowledge):
+class SourceFile(Knowledge):
+    """The keys of a source's YAML."""
+
     name: str
     """What readers call it."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -97,7 +99,7 @@ class _SourceFile(Knowledge):
     """Day on which ``sulh sources check`` last saw it live."""
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> _SourceFile:
+    def _fits_its_kind(self) -> SourceFile:
         if (self.url is None) == (self.urls is None):
             raise ValueError("expected either url or urls")
         if (self.kind == "listing") != (self.selectors is not None):
@@ -107,7 +109,7 @@ class _SourceFile(Knowledge):
         return self
 
 
-class Source(_SourceFile):
+class Source(SourceFile):
     """One outlet and how to crawl it."""
 
     id: str
@@ -139,12 +141,12 @@ def load_source(path: Path) -> Source:
     """Read one source. Raises KnowledgeError with file, line and key."""
     if not _ID.fullmatch(path.stem):
         raise KnowledgeError(f"{path}: expected a name of lower-case letters, digits and _ such as outlet_cc.yml")
-    return named(path.stem, load(path, _SourceFile))
+    return named(path.stem, load(path, SourceFile))
 
 
-def named(id: str, file: _SourceFile) -> Source:
+def named(id: str, file: SourceFile) -> Source:
     """Give the source that a file's content and its name make."""
-    return Source.model_construct(id=id, **{key: getattr(file, key) for key in _SourceFile.model_fields})
+    return Source.model_construct(id=id, **{key: getattr(file, key) for key in SourceFile.model_fields})
 
 
 def load_sources(folder: Path | None = None, *, packaged: bool = True) -> dict[str, Source]:
