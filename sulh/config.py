@@ -65,6 +65,11 @@ class Settings(BaseModel):
         return self.registers or self.home / "registers"
 
     @property
+    def desk_address(self) -> str:
+        """Where the desk is when it is served."""
+        return f"http://127.0.0.1:{self.desk_port}/"
+
+    @property
     def max_age_days(self) -> int | None:
         """`alert_max_age_days`, with None for no limit."""
         return self.alert_max_age_days or None

@@ -33,7 +33,7 @@ from xml.etree import ElementTree
 
 from processors.annotate.actors import ACTORS
 from processors.errors import SettingsError, StoreError
-from processors.records import Alert, Document, digest, utc
+from processors.records import Alert, Document, Record, digest, utc
 from sulh.stores import Store
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -97,7 +97,7 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryReport:
+class DeliveryReport(Record):
     """How a delivery run went: sent and failed in this run; waiting and unsure now."""
 
     sent: int
@@ -106,6 +106,11 @@ class DeliveryReport:
     unsure: int
     errors: tuple[str, ...] = ()
     """One line a channel that failed: its label and why."""
+
+    def summary(self) -> str:
+        """Say how many messages went out, and which channels failed."""
+        counts = f"sent {self.sent}, failed {self.failed}, waiting {self.waiting}, unsure {self.unsure}"
+        return "\n".join([f"delivered: {counts}", *(f"  {error}" for error in self.errors)])
 
 
 def channels(addresses: Iterable[str]) -> tuple[Channel, ...]:

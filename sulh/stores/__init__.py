@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -196,6 +197,13 @@ class Store(Protocol):
 
     def export(self, kind: ExportKind) -> Iterator[dict[str, Any]]:
         """Give all records of a kind as JSON values in a fixed order, the same from every store."""
+
+    def rebuilding(self, *, without: Sequence[str] = ()) -> AbstractContextManager[Store]:
+        """Give a store to fill anew, which takes this one's place when the block ends well, and vanishes if not.
+
+        It holds this one's deliveries and verdicts, and nothing else; or, given ``without``, all but what came from
+        these sources.
+        """
 
     def close(self) -> None:
         """Close the store."""

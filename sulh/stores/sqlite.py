@@ -356,9 +356,52 @@ class SqliteStore:
             for row in _raw(db, record, rows, []):
                 yield _plain(row)
 
+    @contextmanager
+    def rebuilding(self, *, without: Sequence[str] = ()) -> Iterator[SqliteStore]:
+        """Give a store to fill anew, which takes this one's place when the block ends well, and vanishes if not.
+
+        It is a file beside this one. In the end its pages are copied over this one's in one transaction: moving the
+        file would leave a desk that has it open with the write-ahead log of another.
+        """
+        path = self._path.with_name(self._path.name + ".rebuild")
+        _remove(path)
+        fresh = SqliteStore(path)
+        try:
+            if without:
+                with fresh._plainly():
+                    self._db.backup(fresh._db)
+                fresh._forget(without)
+            yield fresh
+            with fresh._plainly():
+                fresh._db.execute("ATTACH ? AS old", [str(self._path)])
+                with fresh._writing() as db:
+                    # What cannot be rebuilt, as it stands at the last moment: analysts and channels went on meanwhile.
+                    for table in ("deliveries", "verdicts"):
+                        db.execute(f"DELETE FROM main.{table}")
+                        db.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table}")
+                fresh._db.execute("DETACH old")
+            with self._plainly():
+                fresh._db.backup(self._db)
+        finally:
+            fresh.close()
+            _remove(path)
+
+    def _forget(self, sources: Sequence[str]) -> None:
+        marks = ", ".join("?" * len(sources))
+        with self._writing() as db:
+            numbers = f"SELECT number FROM documents WHERE source IN ({marks})"
+            db.execute(f"DELETE FROM documents_fts WHERE rowid IN ({numbers})", sources)
+            for table in ("documents", "revisions", "outcomes", "rejections"):
+                db.execute(f"DELETE FROM {table} WHERE source IN ({marks})", sources)
+
     def close(self) -> None:
         """Close the store."""
         self._db.close()
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 _SAID: Final = {

@@ -1,0 +1,566 @@
+"""The program `sulh`: one command a thing a person, or a scheduler, wants done.
+
+Exit status: 0, done and every item is accounted for; 1, not done, or the ledger does not balance; 2, wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from processors.errors import SulhError
+from sulh import __version__
+from sulh.config import Settings, load_settings
+
+WHOLE = 100_000
+"""Characters: a terminal shows an alert whole, where a channel may cut it."""
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+class Program(click.Group):
+    """Shows a SulhError as one sentence on stderr and exits with 1; anything else is a fault and keeps its trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SulhError as error:
+            click.echo(f"sulh: {error}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            # The reader of a pipe went away (`sulh export documents | head`): nothing is wrong.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+def command(name: str, **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command of the program."""
+    return main.command(name, **options)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+sources_argument = click.argument("sources", nargs=-1, metavar="[SOURCE]…")
+day_option = click.option("--day", type=DAY, help="Only this day (YYYY-MM-DD).")
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="sulh")
+@click.option("--home", type=click.Path(path_type=Path), help="Where archive and store live (SULH_HOME).")
+@click.pass_context
+def main(ctx: click.Context, home: Path | None) -> None:
+    """Watch news on infighting among jihadist groups, and alert when a reconciliation is reported.
+
+    \b
+    A first look:    sulh demo
+    Every day:       sulh run          (crawl, process, alert, deliver)
+    What came of it: sulh alerts, sulh claims, sulh ledger, sulh desk
+    When in doubt:   sulh doctor
+
+    Settings stand in sulh.toml or in SULH_* variables, e.g. SULH_HOME, SULH_NOTIFY, SULH_CONTACT.
+    """
+    ctx.obj = lambda **given: load_settings(**({"home": home} | given))
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Give the settings that hold for this call."""
+    made: Settings = ctx.find_root().obj()
+    return made
+
+
+def emit(rows: Iterable[dict[str, Any]]) -> None:
+    """Print JSON lines, as they come."""
+    for row in rows:
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def now() -> datetime:
+    """Read the clock: here and nowhere deeper."""
+    return datetime.now(UTC)
+
+
+def day_of(moment: datetime | None) -> date | None:
+    """Give the day of an option, which click gives as a time."""
+    return moment.date() if moment else None
+
+
+# The daily job
+
+
+@command("crawl")
+@sources_argument
+@json_option
+@click.pass_context
+def crawl_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
+    """Fetch what is new from the sources into the archive.
+
+    Without a SOURCE, all sources that are due. Failing pages are tried again, in this crawl and in later ones.
+    """
+    from sulh.crawling import crawl
+
+    settings = settings_of(ctx)
+    report = crawl(settings, sources, echo=lambda line: click.echo(line, err=True))
+    if as_json:
+        emit(dict(result) for result in report.results)
+    else:
+        click.echo(report.summary())
+    if not report.ok:
+        ctx.exit(1)
+
+
+@command("process")
+@sources_argument
+@day_option
+@json_option
+@click.pass_context
+def process_command(ctx: click.Context, sources: tuple[str, ...], day: datetime | None, as_json: bool) -> None:
+    """Read, judge and index what the archive holds and the store lacks."""
+    from sulh.daily import process_archive, turn
+    from sulh.stores import open_store
+
+    settings = settings_of(ctx)
+    with turn(settings), closing(open_store(settings.store_address)) as store:
+        report = process_archive(settings, store, sources, day=day_of(day))
+    say_processed(ctx, report, as_json)
+
+
+@command("alert")
+@json_option
+@click.pass_context
+def alert_command(ctx: click.Context, as_json: bool) -> None:
+    """Decide on alerts over all that the store holds, and queue what must be sent."""
+    from sulh.daily import decide_alerts, turn
+    from sulh.stores import open_store
+
+    settings = settings_of(ctx)
+    with turn(settings), closing(open_store(settings.store_address)) as store:
+        decision = decide_alerts(settings, store, now=now())
+        if as_json:
+            emit(one.to_json() for one in decision.fresh)
+        else:
+            click.echo(decision.summary())
+
+
+@command("deliver")
+@click.option("--resend-unsure", is_flag=True, help="Send again what a crash left in doubt.")
+@json_option
+@click.pass_context
+def deliver_command(ctx: click.Context, resend_unsure: bool, as_json: bool) -> None:
+    """Send what the outbox holds to the addresses of SULH_NOTIFY, and write the Atom file."""
+    from sulh.daily import deliver_alerts
+    from sulh.stores import open_store
+
+    settings = settings_of(ctx)
+    with closing(open_store(settings.store_address)) as store:
+        report = deliver_alerts(settings, store, now=now(), resend=resend_unsure)
+    if as_json:
+        emit([report.to_json()])
+    else:
+        click.echo(report.summary())
+    if report.failed:
+        ctx.exit(1)
+
+
+@command("run")
+@sources_argument
+@json_option
+@click.pass_context
+def run_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
+    """Do the daily job: crawl, process, alert and deliver.
+
+    Put it into cron, or let a scheduler call it; a second run at once changes nothing.
+    """
+    from sulh.daily import run
+
+    settings = settings_of(ctx)
+    report = run(settings, sources, now=now, echo=lambda line: click.echo(line, err=True))
+    if as_json:
+        emit([report.to_json()])
+    else:
+        click.echo(report.summary())
+    if not report.ok:
+        ctx.exit(1)
+
+
+# The past, and dry runs
+
+
+@command("replay")
+@sources_argument
+@click.pass_context
+def replay_command(ctx: click.Context, sources: tuple[str, ...]) -> None:
+    """Rebuild the store from the archive, without the network, with the same ids.
+
+    What was delivered and what analysts decided is kept. The store in place is replaced only when the new one is whole.
+    """
+    from sulh.daily import replay
+
+    settings = settings_of(ctx)
+    report = replay(settings, sources, now=now())
+    say_processed(ctx, report, False)
+
+
+@command("judge")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.pass_context
+def judge_command(ctx: click.Context, files: tuple[str, ...]) -> None:
+    """Judge pages or texts without storing anything: one JSON object an item, in the order given.
+
+    FILE is an HTML page, a WARC file, or JSON lines of {"id", "url", "title", "text", "published"}; - reads JSON lines
+    from standard input. The batch is read as if its items had come in on their days.
+    """
+    from sulh.daily import judge_files
+
+    emit(judge_files(settings_of(ctx), list(files), now=now()))
+
+
+# Reading what came of it
+
+
+@command("search")
+@click.argument("words", nargs=-1, metavar="QUERY…")
+@click.option("--lang", default="", help="Language of the document: ar, en, ru, fr, tr, und.")
+@click.option("--source", default="", help="Source id.")
+@click.option("--from", "since", type=DAY, help="Published on or after this day.")
+@click.option("--to", "until", type=DAY, help="Published on or before this day.")
+@click.option("--claim", default="", help="Bears on this claim, e.g. C09.")
+@click.option("--kind", default="", help="Has an event of this kind, e.g. truce.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
+@json_option
+@click.pass_context
+def search_command(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    lang: str,
+    source: str,
+    since: datetime | None,
+    until: datetime | None,
+    claim: str,
+    kind: str,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Search the documents, in any inflected form of the words.
+
+    \b
+    sulh search truce Nusra --from 2014-11-01
+    sulh search هدنة --lang ar
+    sulh search --claim C09
+    """
+    from sulh.stores import Query, open_store
+
+    query = Query(
+        words=" ".join(words),
+        language=lang,
+        source=source,
+        since=day_of(since),
+        until=day_of(until),
+        claim=claim.upper(),
+        kind=kind,
+        limit=limit,
+    )
+    with closing(open_store(settings_of(ctx).store_address)) as store:
+        hits = store.search(query)
+    if as_json:
+        emit(hit.to_json() for hit in hits)
+        return
+    for hit in hits:
+        when = f"{hit.published_at:%Y-%m-%d}" if hit.published_at else "no date   "
+        click.echo(f"{when}  {hit.source:<16} {hit.language:<3} {hit.title}\n    {hit.url}")
+        if hit.snippet:
+            click.echo(f"    {hit.snippet}")
+    if not hits:
+        click.echo("nothing found", err=True)
+
+
+@command("export")
+@click.argument(
+    "kind",
+    type=click.Choice(["documents", "events", "comparisons", "stories", "alerts", "rejections", "ledger"]),
+)
+@click.pass_context
+def export_command(ctx: click.Context, kind: Any) -> None:
+    """Print all records of a KIND as JSON lines, in a fixed order, the same from every store."""
+    from sulh.stores import open_store
+
+    with closing(open_store(settings_of(ctx).store_address)) as store:
+        emit(store.export(kind))
+
+
+def say_processed(ctx: click.Context, report: Any, as_json: bool) -> None:
+    """Print what became of the captures; a page that could not be judged fails the command."""
+    if as_json:
+        emit([dict(report.counts)])
+    else:
+        click.echo(report.summary())
+    if report.faults:
+        ctx.exit(1)
+
+
+@command("claims")
+@click.argument("claim", required=False, metavar="[ID]")
+@click.option("--register", default="", help="Only claims of this register.")
+@json_option
+@click.pass_context
+def claims_command(ctx: click.Context, claim: str | None, register: str, as_json: bool) -> None:
+    """Show the claims and how many independent origins support, report or contradict each.
+
+    With an ID, everything that bears on that claim, newest first, with the sentence and the reason.
+    """
+    from sulh import board
+    from sulh.pipeline import registers_of
+
+    settings = settings_of(ctx)
+    registers = registers_of(settings.register_folder)
+    with board.reading(Path(settings.store_address)) as connection:
+        rows = [row for row in board.claim_board(connection, registers) if register in ("", row.register)]
+        if claim is None:
+            if as_json:
+                emit(row.to_json() for row in rows)
+            else:
+                click.echo("supports  reports  contradicts  claim")
+                for row in rows:
+                    counts = f"{row.supports:>8}  {row.reports:>7}  {row.contradicts:>11}"
+                    click.echo(f"{counts}  {row.claim}  {row.statement}")
+            return
+        found = [row for row in rows if row.claim.lower() == claim.lower()]
+        if not found:
+            raise SulhError(f"there is no claim {claim}; `sulh claims` lists them")
+        evidence = [piece for row in found for piece in board.evidence(connection, row.register, row.claim)]
+    if as_json:
+        emit(piece.to_json() for piece in evidence)
+        return
+    for row in found:
+        click.echo(f"{row.claim} ({row.register}, {row.voice}): {row.statement}")
+        click.echo(f"independent origins: {row.supports} support, {row.reports} report, {row.contradicts} contradict")
+    for piece in evidence:
+        click.echo(f"\n{piece.dated_at:%Y-%m-%d}  {piece.bearing}  {piece.score:.2f}  {piece.source}: {piece.title}")
+        click.echo(f"    {piece.sentence}\n    why: {piece.why}\n    {piece.url}")
+
+
+@command("alerts")
+@click.argument("alert", required=False, metavar="[ID]")
+@click.option("--confirm", is_flag=True, help="Keep that an analyst holds the report to be true.")
+@click.option("--dismiss", metavar='"WHY"', help="Keep that an analyst dismisses it, and why.")
+@json_option
+@click.pass_context
+def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss: str | None, as_json: bool) -> None:
+    """Show the alert queue, or one alert with its caution checklist; keep an analyst's verdict.
+
+    \b
+    sulh alerts
+    sulh alerts 3f2a…
+    sulh alerts 3f2a… --dismiss "a government truce"
+    The beginning of an id is enough where it is the only one.
+    """
+    from sulh import board
+    from sulh.deliver import render
+    from sulh.stores import open_store
+
+    if (confirm or dismiss is not None) and (alert is None or (confirm and dismiss is not None)):
+        raise click.UsageError('give one ID, and either --confirm or --dismiss "why"')
+    if dismiss is not None and not dismiss.strip():
+        raise click.UsageError("--dismiss needs the reason in words")
+    path = Path(settings_of(ctx).store_address)
+    with board.reading(path) as connection:
+        rows = board.alert_queue(connection)
+        if alert is not None:
+            rows = [row for row in rows if row.alert.id.startswith(alert)]
+            if len(rows) != 1:
+                what = "no alert has" if not rows else "several alerts have"
+                raise SulhError(f"{what} an id that begins with {alert}; `sulh alerts` lists them")
+        documents = {
+            member.document: board.document(connection, member.document)
+            for row in rows
+            for member in row.alert.members
+            if alert is not None
+        }
+    if confirm or dismiss is not None:
+        with closing(open_store(str(path))) as store:
+            store.judge(rows[0].alert.id, "confirmed" if confirm else "dismissed", dismiss or "", at=now())
+        click.echo(f"{rows[0].alert.id}: {'confirmed' if confirm else 'dismissed'}")
+    elif as_json:
+        emit(row.to_json() for row in rows)
+    elif alert is not None:
+        known = {id: found for id, found in documents.items() if found is not None}
+        message = render(rows[0].alert, known, limit=WHOLE)
+        click.echo(f"{rows[0].alert.id}\n{message.title}\n\n{message.body}\n")
+        click.echo(f"queue: {rows[0].queue}{': ' + rows[0].why if rows[0].why else ''}")
+    else:
+        for row in rows:
+            one = row.alert
+            parties = ", ".join(one.parties)
+            click.echo(f"{one.id}  {one.opened_at:%Y-%m-%d}  {row.queue:<9} {one.state:<12} {one.kind}: {parties}")
+            click.echo(f"    {one.title}\n    {one.sentence}")
+            click.echo(
+                f"    {len(one.members)} documents, {len(one.origins)} independent origins,"
+                f" {row.shown} of {len(one.caution)} caution signals shown"
+            )
+        if not rows:
+            click.echo("no alerts", err=True)
+
+
+@command("ledger")
+@click.option("--source", default="", help="Only this source.")
+@day_option
+@json_option
+@click.pass_context
+def ledger_command(ctx: click.Context, source: str, day: datetime | None, as_json: bool) -> None:
+    """Show what became of every item, per source and day; an imbalance is an error (exit 1).
+
+    \b
+    discovered = fetched + known + refused + failed
+    fetched    = indexed + duplicate + rejected + waiting (archived, not yet processed)
+    """
+    from sulh import board
+    from sulh.daily import ledger_rows
+
+    balances = board.balances(ledger_rows(settings_of(ctx), source=source, day=day_of(day)))
+    if as_json:
+        emit(row.to_json() for row in balances)
+    else:
+        names = ("discovered", "fetched", "known", "refused", "failed", "indexed", "duplicate", "rejected", "waiting")
+        width = max([6, *(len(row.source) for row in balances)])
+        click.echo(f"{'day':<10}  {'source':<{width}}  " + "  ".join(names))
+        for row in balances:
+            counts = "  ".join(f"{getattr(row, name):>{len(name)}}" for name in names)
+            flag = "" if row.balanced else f"  OUT OF BALANCE by {row.crawl_gap or row.process_gap}"
+            click.echo(f"{row.day}  {row.source:<{width}}  {counts}{flag}")
+            for disposition, reason, count in row.reasons:
+                if disposition not in ("known", "duplicate", "fetched"):
+                    click.echo(f"{'':<{width + 14}}{count} {disposition}: {reason}")
+    wrong = [row for row in balances if not row.balanced]
+    if wrong:
+        click.echo(
+            f"sulh: the ledger does not balance for {', '.join(sorted({row.source for row in wrong}))}", err=True
+        )
+        ctx.exit(1)
+
+
+@command("desk")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on loopback (SULH_DESK_PORT; 8020).")
+@click.pass_context
+def desk_command(ctx: click.Context, port: int | None) -> None:
+    """Serve the pages to browse the embedded store, on this machine only; Ctrl-C ends it."""
+    from sulh import desk
+
+    settings = settings_of(ctx)
+    desk.serve(Path(settings.store_address), home=settings.home, port=port or settings.desk_port)
+
+
+@command("doctor")
+@json_option
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool) -> None:
+    """Say what is configured, reachable, stale or out of balance, and what to do; exit 1 when something is wrong."""
+    from sulh.doctor import examine
+
+    marks = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
+    wrong = False
+    for finding in examine(settings_of(ctx), now=now()):
+        wrong |= finding.level == "wrong"
+        if as_json:
+            emit([finding.to_json()])
+        else:
+            todo = f"  -> {finding.todo}" if finding.todo else ""
+            click.echo(f"{marks[finding.level]}  {finding.about}: {finding.said}{todo}")
+    if wrong:
+        ctx.exit(1)
+
+
+@command("demo")
+@click.option(
+    "--home", "folder", type=click.Path(path_type=Path), default="demo-data", show_default=True, help="Folder."
+)
+@click.option("--port", type=click.IntRange(1, 65000), help="First of the five ports on loopback.")
+@click.pass_context
+def demo_command(ctx: click.Context, folder: Path, port: int | None) -> None:
+    """Show the whole product: crawl five sample outlets on this machine, judge them, raise alerts.
+
+    The outlets tell the two weeks around 15 November 2014 in five languages. A second call changes nothing.
+    """
+    from sulh import board
+    from sulh.deliver import render
+    from sulh.demo.serve import PORT
+    from sulh.showing import demo
+
+    report = demo(folder, now=now, echo=lambda line: click.echo(line, err=True), port=port or PORT)
+    click.echo(report.run.summary())
+    path = Path(report.settings.store_address)
+    with board.reading(path) as connection:
+        if report.run.changed:
+            for row in board.alert_queue(connection):
+                members = [
+                    (member.document, board.document(connection, member.document)) for member in row.alert.members
+                ]
+                message = render(row.alert, {id: found for id, found in members if found is not None}, limit=WHOLE)
+                click.echo(f"\n{message.title}\n\n{message.body}")
+    if not report.run.changed:
+        click.echo("nothing has changed since the last demo in this folder")
+    call = f"sulh --home {folder} desk"
+    click.echo(f"\nTo browse it all: {call}, then open http://127.0.0.1:{report.settings.desk_port}/")
+    if not report.run.ok:
+        ctx.exit(1)
+
+
+# Sources
+
+
+@main.group("sources", invoke_without_command=True)
+@click.pass_context
+def sources_group(ctx: click.Context) -> None:
+    """List the sources; `show`, `check` and `new` look at one or make one.
+
+    Your own stand in sources/ in the home, one YAML file each, and win over those that come with sulh.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(sources_list)
+
+
+@sources_group.command("list")
+@json_option
+@click.pass_context
+def sources_list(ctx: click.Context, as_json: bool = False) -> None:
+    """List all sources with language, kind, cadence and when each was last seen live."""
+    from sulh.crawling import known_sources
+
+    sources, broken = known_sources(settings_of(ctx))
+    if as_json:
+        emit({"id": name} | source.model_dump(mode="json", exclude={"id"}) for name, source in sources.items())
+    else:
+        for name, source in sources.items():
+            click.echo(
+                f"{name:<28} {source.language:<3} {source.kind:<10} every {source.every:<4} checked {source.checked}"
+                f"  {source.name}"
+            )
+    for error in broken:
+        click.echo(f"sulh: {error}", err=True)
+    if broken:
+        ctx.exit(1)
+
+
+@sources_group.command("show")
+@click.argument("source")
+@click.pass_context
+def sources_show(ctx: click.Context, source: str) -> None:
+    """Show one source as YAML, with its defaults filled in, and how its last crawls went."""
+    import yaml
+
+    from processors.archive import Archive
+    from sulh.crawling import known_sources
+
+    settings = settings_of(ctx)
+    sources, broken = known_sources(settings)
+    if source not in sources:
+        told = [str(error) for error in broken if f"{source}.y" in str(error)]
+        raise SulhError(told[0] if told else f"there is no source {source}; `sulh sources` lists them")
+    values = sources[source].model_dump(mode="json", exclude={"id"}, exclude_none=True)
+    click.echo(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).rstrip())
+    health = Archive(settings.home).health(source, now=now(), interval=sources[source].interval)
+    click.echo(f"# last crawl: {health.outcome}{': ' + health.reason if health.reason else ''}")

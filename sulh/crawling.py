@@ -1,0 +1,134 @@
+"""Runs crawls in processes of their own: a crawl cannot be started twice in one, and may be killed without harm."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from crawlers.sources import Source, collect_sources
+from processors.errors import KnowledgeError, SulhError
+from sulh.config import Settings
+
+PROCESSES = 2
+"""Crawls wait for the network far more than they compute; one process crawls many sources side by side, and a second
+keeps a fault in one from stopping more than half of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlReport:
+    """What each source's crawl gave, as its process said it."""
+
+    results: tuple[Mapping[str, Any], ...]
+    failed: tuple[str, ...]
+    """Processes that ended without accounting for their sources, with what they said last."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every source is accounted for; a dead source is, by its name and reason."""
+        return not self.failed
+
+    def summary(self) -> str:
+        """Say in a few lines what came in, and which sources did not answer."""
+        totals: Counter[str] = Counter()
+        lines = []
+        for result in self.results:
+            totals.update({name: count for name, count in result.items() if isinstance(count, int)})
+            if result.get("outcome") != "ok":
+                lines.append(f"  {result['source']}: {result.get('outcome')}: {result.get('reason')}")
+        counts = ", ".join(f"{totals[name]} {name}" for name in ("discovered", "fetched", "known", "refused", "failed"))
+        return "\n".join([f"crawled {len(self.results)} sources: {counts}", *lines, *self.failed])
+
+
+def known_sources(settings: Settings) -> tuple[dict[str, Source], tuple[KnowledgeError, ...]]:
+    """Give the package's sources and the person's own, and the files among them that are broken."""
+    folder = settings.source_folder
+    return collect_sources(folder if settings.sources or folder.is_dir() else None)
+
+
+def crawl(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    *,
+    echo: Callable[[str], None] = lambda line: None,
+    options: Sequence[str] = (),
+) -> CrawlReport:
+    """Crawl the named sources, or all; gives what each brought. Raises SulhError for a source that is not known."""
+    known, broken = known_sources(settings)
+    for error in broken:
+        echo(f"left out: {error}")
+    missing = [source for source in sources if source not in known]
+    if missing:
+        raise SulhError(f"there is no source {', '.join(missing)}; `sulh sources` lists them")
+    names = list(sources or known)
+    groups = [names[start::PROCESSES] for start in range(min(PROCESSES, len(names)))]
+    lock = threading.Lock()
+    results: list[Mapping[str, Any]] = []
+    failed: list[str] = []
+
+    def follow(process: subprocess.Popen[str], group: Sequence[str]) -> None:
+        last = ""
+        for line in _lines(process.stdout):
+            with lock:
+                if line.startswith("{"):
+                    results.append(json.loads(line))
+                else:
+                    echo(line)
+                    last = line
+        status = process.wait()
+        if status != 0:
+            with lock:
+                failed.append(f"the crawl of {', '.join(group)} ended with status {status}: {last}")
+
+    processes = [subprocess_of(settings, group, options) for group in groups]
+    threads = [
+        threading.Thread(target=follow, args=(process, group)) for process, group in zip(processes, groups, strict=True)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        # Ctrl-C, or a scheduler that stops us: let each crawl end cleanly, then make sure that it has.
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        raise
+    finally:
+        for process in processes:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+    results.sort(key=lambda result: str(result["source"]))
+    return CrawlReport(results=tuple(results), failed=tuple(failed))
+
+
+def subprocess_of(settings: Settings, sources: Sequence[str], options: Sequence[str]) -> subprocess.Popen[str]:
+    """Start the crawl of some sources. It ends by itself when this process does: its standard input closes."""
+    call = [sys.executable, "-m", "crawlers", "--home", str(settings.home)]
+    for source in sources:
+        call += ["--source", source]
+    if settings.source_folder.is_dir():
+        call += ["--sources-dir", str(settings.source_folder)]
+    if settings.allow_loopback:
+        call.append("--allow-loopback")
+    if settings.contact:
+        call += ["--contact", settings.contact]
+    return subprocess.Popen(
+        [*call, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
+    )
+
+
+def _lines(stream: IO[str] | None) -> list[str] | map[str]:
+    return [] if stream is None else map(str.rstrip, stream)

@@ -1,0 +1,236 @@
+"""The daily job and its parts, as the commands call them: crawl, process, alert, deliver; and replay and judge."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+
+from processors.alert import Settled
+from processors.archive import Archive, CaptureRef
+from processors.errors import LockedError, SulhError
+from processors.pool import Died, Overdue, Pool
+from processors.records import Capture, Document, LedgerRow, Rejection
+from sulh.config import Settings
+from sulh.crawling import CrawlReport, crawl
+from sulh.deliver import Channel, DeliveryReport, channels, deliver, printer, resend_unsure, write_atom
+from sulh.intake import intake
+from sulh.pipeline import (
+    Decision,
+    Fault,
+    Judge,
+    Judged,
+    ProcessReport,
+    arrivals,
+    decide,
+    judge,
+    process,
+)
+from sulh.progress import progress
+from sulh.stores import Store, open_store
+
+Item = TypeVar("Item", bound=CaptureRef | Capture | Document)
+
+
+TURN_SECONDS = 600
+"""How long to wait for another process: an hour's news is judged in seconds; ten minutes mean that one is stuck."""
+
+
+def judged_items(settings: Settings, items: Iterator[Item]) -> Iterator[tuple[Item, Judged | Rejection | Fault]]:
+    """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected."""
+    judge_one = Judge(settings.home, settings.register_folder)
+    given, worked = itertools.tee(items)
+    with Pool(judge_one, workers=settings.workers, wall_seconds=settings.page_seconds) as pool:
+        for item, result in zip(given, pool.map(worked), strict=True):
+            if isinstance(result, Overdue | Died):
+                yield item, _lost(item, isinstance(result, Overdue), settings.page_seconds)
+            else:
+                yield item, result
+
+
+def _lost(item: CaptureRef | Capture | Document, overdue: bool, seconds: float) -> Rejection:
+    return Rejection(
+        step="extract",
+        reason="timeout" if overdue else "worker-died",
+        source=item.source,
+        url=item.url,
+        capture=item.capture if isinstance(item, Document) else item.id,
+        detail=f"took more than {seconds:g} s" if overdue else "the process that read it ended",
+        at=item.fetched_at,
+    )
+
+
+def chosen(archive: Archive, sources: Sequence[str]) -> tuple[str, ...]:
+    """Give the named sources, or all that the archive holds. Raises SulhError for one that it does not hold."""
+    held = archive.sources()
+    missing = [source for source in sources if source not in held]
+    if missing:
+        raise SulhError(
+            f"the archive {archive.folder} holds nothing of {', '.join(missing)}:"
+            " `sulh crawl` fetches, `sulh sources` lists"
+        )
+    return tuple(sources) or tuple(held)
+
+
+@contextmanager
+def turn(settings: Settings) -> Iterator[None]:
+    """Wait until no other command judges or decides: stories and revisions are told one after the other.
+
+    Raises LockedError when that takes longer than `TURN_SECONDS`.
+    """
+    path = settings.home / "process.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=TURN_SECONDS):
+            yield
+    except Timeout:
+        raise LockedError(
+            f"another sulh has been processing in {settings.home} for {TURN_SECONDS} s: try again when it is done"
+        ) from None
+
+
+def process_archive(
+    settings: Settings, store: Store, sources: Sequence[str] = (), *, day: date | None = None
+) -> ProcessReport:
+    """Process what the archive holds and the store lacks, and take over the crawl's ledger."""
+    archive = Archive(settings.home)
+    names = chosen(archive, sources)
+    for source in names:
+        store.tally(archive.tallies(source))
+    # Counted first and walked again, so that a long backlog never stands in memory.
+    waiting = sum(1 for _ in arrivals(archive, store, names, day=day))
+    with progress("processing", waiting) as advance:
+        judged = judged_items(settings, arrivals(archive, store, names, day=day))
+        return process(store, judged, advance=advance)
+
+
+def decide_alerts(settings: Settings, store: Store, *, now: datetime) -> Decision:
+    """Decide on alerts and fill the outbox."""
+    ids = [channel.id for channel in channels_of(settings)]
+    return decide(store, now=now, max_age_days=settings.max_age_days, channels=ids)
+
+
+def channels_of(settings: Settings) -> tuple[Channel, ...]:
+    """Give the channels of the settings; with no address set, the one that prints."""
+    return channels(settings.notify) or (printer(print),)
+
+
+def deliver_alerts(settings: Settings, store: Store, *, now: datetime, resend: bool = False) -> DeliveryReport:
+    """Empty the outbox as far as it is due, and write the Atom file."""
+    write_atom(store, settings.home / "alerts.atom", now, desk=settings.desk_address)
+    if resend:
+        resend_unsure(store, now=now)
+    return deliver(store, channels_of(settings), now=now, desk=settings.desk_address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a daily job did, part by part."""
+
+    crawl: CrawlReport
+    process: ProcessReport
+    decision: Decision
+    delivery: DeliveryReport
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything came in, or went out."""
+        return bool(self.process.counts or self.decision.fresh or self.delivery.sent)
+
+    def summary(self) -> str:
+        """Say part by part what was done."""
+        return "\n".join(
+            [self.crawl.summary(), self.process.summary(), self.decision.summary(), self.delivery.summary()]
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part did its work; refused items and dead sources are the ledger's business."""
+        return self.crawl.ok and not self.process.faults
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON values."""
+        return {
+            "crawl": [dict(result) for result in self.crawl.results],
+            "process": dict(self.process.counts),
+            "faults": [fault.url for fault in self.process.faults],
+            "alerts": len(self.decision.alerts),
+            "new_alerts": [one.id for one in self.decision.fresh],
+            "delivery": self.delivery.to_json(),
+        }
+
+
+def run(
+    settings: Settings,
+    sources: Sequence[str] = (),
+    *,
+    now: Callable[[], datetime],
+    echo: Callable[[str], None] = lambda line: None,
+) -> RunReport:
+    """Crawl, process, alert and deliver; each part begins where an earlier, broken run left off."""
+    crawled = crawl(settings, sources, echo=echo)
+    with turn(settings), closing(open_store(settings.store_address)) as store:
+        # All that the archive holds, not only the sources of this run: what an earlier run left over comes in too.
+        processed = process_archive(settings, store)
+        decision = decide_alerts(settings, store, now=now())
+        delivery = deliver_alerts(settings, store, now=now())
+    return RunReport(crawl=crawled, process=processed, decision=decision, delivery=delivery)
+
+
+def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) -> ProcessReport:
+    """Rebuild the store from the archive, all of it or some sources; it replaces the old one only when it is whole.
+
+    Ids are the same as before. Deliveries and verdicts are kept, and alerts that were decided keep their ids.
+    """
+    archive = Archive(settings.home)
+    names = chosen(archive, sources)
+    with turn(settings), closing(open_store(settings.store_address)) as store:
+        settled = {one.id: Settled.of(one) for one in store.alerts()}
+        with store.rebuilding(without=sources) as fresh:
+            report = process_archive(settings, fresh, names)
+            if report.faults:
+                raise SulhError(
+                    f"the store is left as it was: {len(report.faults)} pages cannot be judged, the first is"
+                    f" {report.faults[0].url}: {report.faults[0].said}"
+                )
+            decide(fresh, now=now, max_age_days=settings.max_age_days, settled=settled)
+    return report
+
+
+def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> Iterator[dict[str, object]]:
+    """Give one JSON object for each item of the files, in order; nothing is stored."""
+    items = list(intake(list(files), now=now))
+    work = [item.work for item in items if not isinstance(item.work, Rejection)]
+    with progress("judging", len(work)) as advance:
+        results = []
+        for _, result in judged_items(settings, iter(work)):
+            results.append(result)
+            advance(1)
+    judged = iter(results)
+    pairs = [(item.id, item.work if isinstance(item.work, Rejection) else next(judged)) for item in items]
+    yield from judge(pairs, now=now)
+
+
+def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None) -> list[LedgerRow]:
+    """Give the ledger, with the captures that the archive holds and the store lacks counted as waiting.
+
+    The waiting ones are counted in the archive itself, not as what is missing: else no loss could ever show.
+    """
+    archive = Archive(settings.home)
+    with closing(open_store(settings.store_address)) as store:
+        names = [name for name in archive.sources() if source in ("", name)]
+        # The crawl's rows from the archive itself where it is here: the store has them as of its last processing.
+        rows = [row for row in store.ledger(source=source, day=day) if row.step != "crawl" or row.source not in names]
+        waiting = Counter((ref.source, ref.fetched_at.date()) for ref in arrivals(archive, store, names, day=day))
+    waits = [
+        LedgerRow(source=name, day=on, step="process", disposition="waiting", count=count)
+        for (name, on), count in sorted(waiting.items())
+    ]
+    crawls = [row for name in names for row in archive.tallies(name) if day in (None, row.day)]
+    return crawls + rows + waits

@@ -1,0 +1,387 @@
+"""The pipeline: the one place where steps meet, and where what they give is written down."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from processors.alert import Settled, alert
+from processors.annotate import annotate
+from processors.annotate.actors import ACTORS, rival
+from processors.annotate.story import assign
+from processors.archive import Archive, CaptureRef
+from processors.compare import compare
+from processors.errors import SulhError
+from processors.extract import extract
+from processors.records import Alert, Capture, Comparison, Document, Event, Rejection
+from processors.register import Registers, load_registers
+from sulh.stores import Outcome, Processed, Report, Sketched, Store
+
+BATCH = 64
+"""Documents a transaction: large enough that commits cost little, small enough that a crash repeats little work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A page read and judged by itself, before its story is known."""
+
+    document: Document
+    events: tuple[Event, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A page that a step did not understand and did not decline: a mistake of ours, said loudly at the end.
+
+    It gets no outcome, so the ledger shows it as waiting and the next run tries it again; its neighbours go on.
+    """
+
+    url: str
+    said: str
+
+
+def judge_document(document: Document, registers: Registers) -> Judged:
+    """Annotate a document and compare it with every claim."""
+    document, events = annotate(document)
+    return Judged(document=document, events=events, comparisons=compare(document, events, registers))
+
+
+def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
+    """Read a page, annotate it and compare it with every claim; gives a rejection for what a step declines."""
+    read = extract(capture)
+    return read if isinstance(read, Rejection) else judge_document(read, registers)
+
+
+def registers_of(folder: Path | None) -> Registers:
+    """Give the registers that come with sulh and those of one more folder, where it exists."""
+    own = load_registers(folder, actors=ACTORS) if folder is not None and folder.is_dir() else ()
+    return Registers([*load_registers(actors=ACTORS), *own])
+
+
+class Judge:
+    """The work of one process of the pool: takes the address of a capture, reads the archive itself.
+
+    Bodies of up to 16 MiB stay out of the pipes between processes.
+    """
+
+    def __init__(self, home: Path, register_folder: Path | None) -> None:
+        self.home, self.register_folder = home, register_folder
+        self.archive: Archive | None = None
+        self.registers: Registers | None = None
+
+    def warm_up(self) -> None:
+        """Load what every page needs, so that it does not count against the first page's time."""
+        self.archive = Archive(self.home)
+        self.registers = registers_of(self.register_folder)
+
+    def __call__(self, item: CaptureRef | Capture | Document) -> Judged | Rejection | Fault:
+        if self.archive is None or self.registers is None:
+            self.warm_up()
+        assert self.archive is not None and self.registers is not None
+        try:
+            if isinstance(item, Document):
+                return judge_document(item, self.registers)
+            capture = item if isinstance(item, Capture) else self.archive.read(item)
+            return judge_capture(capture, self.registers)
+        except SulhError as error:
+            return Fault(url=item.url, said=str(error))
+        except Exception:
+            return Fault(url=item.url, said=traceback.format_exc())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReport:
+    """How many captures met which disposition, and which documents came in."""
+
+    counts: Mapping[str, int]
+    """Disposition, or ``rejected (<reason>)``, to number of captures."""
+    written: int
+    """Documents new or revised."""
+    faults: tuple[Fault, ...] = ()
+
+    def summary(self) -> str:
+        """Say how many captures met which disposition, and which pages could not be judged."""
+        lines = [f"processed {sum(self.counts.values())} captures"]
+        lines += [f"{count:>7}  {name}" for name, count in self.counts.items()]
+        lines += [f"left waiting: {fault.url}: {fault.said}" for fault in self.faults]
+        return "\n".join(lines)
+
+
+def arrivals(
+    archive: Archive, store: Store, sources: Sequence[str], *, day: date | None = None
+) -> Iterator[CaptureRef]:
+    """Give the captures that the store has no outcome for, over all sources, in the order in which they came.
+
+    One order over all sources, so that a replay meets revisions and reprints in the order of the days themselves.
+    """
+    queues = [archive.captures(source, day=day) for source in sources]
+    merged = heapq.merge(*queues, key=lambda ref: (ref.fetched_at, ref.id))
+    while chunk := list(itertools.islice(merged, 500)):
+        waiting = store.unprocessed([ref.id for ref in chunk])
+        yield from (ref for ref in chunk if ref.id in waiting)
+
+
+def process(
+    store: Store,
+    judged: Iterable[tuple[CaptureRef, Judged | Rejection | Fault]],
+    *,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> ProcessReport:
+    """Write down what became of each capture; each gets exactly one outcome, written with its documents."""
+    counts: Counter[str] = Counter()
+    written = 0
+    batch = Batch(store)
+    faults: list[Fault] = []
+    for ref, result in judged:
+        advance(1)
+        if isinstance(result, Fault):
+            faults.append(result)
+            continue
+        item = batch.add(ref, result)
+        disposition = item.outcome.disposition
+        counts[f"{disposition} ({item.outcome.reason})" if item.outcome.reason else disposition] += 1
+        written += disposition == "indexed"
+        if len(batch) >= BATCH:
+            batch.write()
+    batch.write()
+    return ProcessReport(counts=dict(sorted(counts.items())), written=written, faults=tuple(faults))
+
+
+class Batch:
+    """Documents on their way into the store, which later ones of the same batch must already see."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.items: list[Processed] = []
+        self.documents: dict[str, Document] = {}
+        self.stories: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def add(self, ref: CaptureRef, result: Judged | Rejection) -> Processed:
+        """Give the outcome of one capture, and keep it for `write`."""
+        item = self._rejected(ref, result) if isinstance(result, Rejection) else self._document(ref, result)
+        self.items.append(item)
+        return item
+
+    def write(self) -> None:
+        """Write the batch in one transaction and begin anew."""
+        if not self.items:
+            return
+        # Labels may have moved after a document joined the batch.
+        items = [
+            replace(item, document=self.documents[item.document.id]) if item.document is not None else item
+            for item in self.items
+        ]
+        self.store.write(items, stories=self.stories)
+        self.items, self.documents, self.stories = [], {}, {}
+
+    def _rejected(self, ref: CaptureRef, rejection: Rejection) -> Processed:
+        outcome = Outcome(
+            capture=ref.id,
+            source=ref.source,
+            url=ref.url,
+            fetched_at=ref.fetched_at,
+            disposition="rejected",
+            reason=rejection.reason,
+        )
+        return Processed(outcome=outcome, rejection=rejection)
+
+    def _document(self, ref: CaptureRef, judged: Judged) -> Processed:
+        document = judged.document
+        current = self.documents.get(document.id) or self.store.document(document.id)
+        outcome = Outcome(
+            capture=ref.id,
+            source=ref.source,
+            url=ref.url,
+            fetched_at=ref.fetched_at,
+            disposition="indexed",
+            document=document.id,
+        )
+        if current is not None:
+            if (current.title, current.text) == (document.title, document.text):
+                return Processed(outcome=replace(outcome, disposition="duplicate", reason="unchanged"))
+            if document.fetched_at < current.fetched_at:
+                return Processed(outcome=replace(outcome, disposition="duplicate", reason="older-revision"))
+            if document.id in self.documents:
+                # Two revisions of one page in one transaction would leave the former out.
+                self.write()
+        document = replace(document, revision=current.revision + 1 if current is not None else 1)
+        document = self._with_story(document)
+        self.documents[document.id] = document
+        return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
+
+    def _with_story(self, document: Document) -> Document:
+        rows = {row.document: row for row in self.store.sketched(document.sketch)}
+        rows = {id: replace(row, story=self.stories.get(row.story, row.story)) for id, row in rows.items()}
+        rows |= {other.id: sketched(other) for other in self.documents.values()}
+        joined = assign(document.id, document, document.sketch, rows.values(), self._look_up)
+        if joined.relabels:
+            moved = joined.relabels
+            self.stories = {old: moved.get(new, new) for old, new in self.stories.items()} | moved
+            self.documents = {
+                id: replace(other, story=moved.get(other.story, other.story)) for id, other in self.documents.items()
+            }
+        return replace(document, story=joined.story)
+
+    def _look_up(self, id: str) -> Document | None:
+        return self.documents.get(id) or self.store.document(id)
+
+
+def sketched(document: Document) -> Sketched:
+    """Give of a document what finding its reprints needs."""
+    return Sketched(
+        document=document.id,
+        story=document.story,
+        sketch=document.sketch,
+        published_at=document.published_at,
+        fetched_at=document.fetched_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The alerts as decided, and those among them that were not there before."""
+
+    alerts: tuple[Alert, ...]
+    fresh: tuple[Alert, ...]
+    queued: int
+    """Deliveries put into the outbox."""
+
+    def summary(self) -> str:
+        """Say how many alerts there are, and how many are new."""
+        held = sum(bool(one.held) for one in self.fresh)
+        kept = f" ({held} kept and not sent: {self.fresh[0].held})" if held else ""
+        return f"{len(self.alerts)} alerts, {len(self.fresh)} of them new{kept}; {self.queued} messages queued"
+
+
+def decide(
+    store: Store,
+    *,
+    now: datetime,
+    max_age_days: int | None,
+    channels: Sequence[str] = (),
+    settled: Mapping[str, Settled] | None = None,
+) -> Decision:
+    """Decide on alerts over all that the store holds, and queue what must be sent.
+
+    An alert is queued for every channel that lacks it, unless it is held, an analyst dismissed it, or it opened longer
+    ago than ``max_age_days``: a channel that is added later gets the recent ones, not the whole past.
+    """
+    before = {old.id: Settled.of(old) for old in store.alerts()} if settled is None else settled
+    alerts = alert(store.reports(), now=now, settled=before, max_age_days=max_age_days, actors=ACTORS, rival=rival)
+    store.write_alerts(alerts)
+    verdicts = store.verdicts()
+    queued = 0
+    for one in alerts:
+        dismissed = one.id in verdicts and verdicts[one.id][0] == "dismissed"
+        recent = max_age_days is None or now - one.opened_at <= timedelta(days=max_age_days)
+        if recent and not one.held and not dismissed:
+            queued += store.enqueue(one.id, channels, at=now)
+    return Decision(alerts=alerts, fresh=tuple(one for one in alerts if one.id not in before), queued=queued)
+
+
+def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: datetime) -> Iterator[dict[str, object]]:
+    """Give one JSON object an item for a batch that is judged by itself, in the order given; nothing is stored.
+
+    Stories and alerts are told over the whole batch, each document read as if it had come in on its day of publication.
+    Raises SulhError for an item that a step did not understand.
+    """
+    known = KnownStories()
+    for id, result in judged:
+        if isinstance(result, Fault):
+            raise SulhError(f"{id}: cannot be judged: {result.said}")
+        if isinstance(result, Judged):
+            known.add(result.document)
+    reports = {
+        result.document.id: Report(document=known.documents[result.document.id], events=result.events)
+        for _, result in judged
+        if isinstance(result, Judged) and result.events
+    }
+    alerts = alert(reports.values(), now=now, settled={}, max_age_days=None, actors=ACTORS, rival=rival)
+    by_document = {member.document: one for one in reversed(alerts) for member in one.members}
+    shown: set[str] = set()
+    for id, result in judged:
+        if isinstance(result, Rejection):
+            yield {"id": id, "rejected": {"step": result.step, "reason": result.reason, "detail": result.detail}}
+        elif isinstance(result, Judged):
+            document = known.documents[result.document.id]
+            one = by_document.get(document.id)
+            yield {
+                "id": id,
+                "language": document.language,
+                "story": document.story,
+                "events": [shown_event(event) for event in result.events],
+                "comparisons": [shown_comparison(row) for row in result.comparisons],
+                # An item that the batch gives twice is new once.
+                "alert": shown_alert(one, new=one.members[0].document == document.id not in shown) if one else None,
+            }
+            shown.add(document.id)
+
+
+class KnownStories:
+    """The documents of a batch that is judged without a store, with their stories, found by their sketch terms."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Document] = {}
+        self.by_term: defaultdict[int, set[str]] = defaultdict(set)
+
+    def add(self, document: Document) -> None:
+        """Take a document in and tell its story; one that is known already changes nothing."""
+        if document.id in self.documents:
+            return
+        near = {id for term in document.sketch for id in self.by_term[term]}
+        rows = [sketched(self.documents[id]) for id in sorted(near)]
+        joined = assign(document.id, document, document.sketch, rows, self.documents.get)
+        if moved := joined.relabels:
+            self.documents = {
+                id: replace(other, story=moved.get(other.story, other.story)) for id, other in self.documents.items()
+            }
+        self.documents[document.id] = replace(document, story=joined.story)
+        for term in document.sketch:
+            self.by_term[term].add(document.id)
+
+
+def shown_comparison(row: Comparison) -> dict[str, object]:
+    """Give a comparison as `sulh judge` prints it."""
+    return {
+        "claim": row.claim,
+        "bearing": row.bearing,
+        "score": row.score,
+        "sentence": row.sentence,
+        "why": row.why,
+    }
+
+
+def shown_event(event: Event) -> dict[str, object]:
+    """Give an event as `sulh judge` prints it."""
+    return {
+        "kind": event.kind,
+        "parties": [party.actor for party in event.parties],
+        "polarity": event.polarity,
+        "modality": event.modality,
+        "place": event.place,
+        "date": event.date.isoformat() if event.date else None,
+        "sentence": event.sentence,
+    }
+
+
+def shown_alert(one: Alert, *, new: bool) -> dict[str, object]:
+    """Give of an alert what one of its documents shows; ``new`` is true for the one that notifies."""
+    return {
+        "id": one.id,
+        "new": new,
+        "state": one.state,
+        "parties": list(one.parties),
+        "kind": one.kind,
+        "origins": len(one.origins),
+        "caution": {signal.name: {"shown": signal.shown, "sentence": signal.sentence} for signal in one.caution},
+    }
