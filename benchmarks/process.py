@@ -1,0 +1,227 @@
+"""Measures pages a second of our work on a page against bare trafilatura: same pages, same processes, one run.
+
+    python -m benchmarks.process [--pages 600] [--workers 2] [--rounds 3] [--work processors.extract.extract]
+
+The two take turns of some pages each, so that a busy machine slows both alike; the middle round's ratio counts.
+Exit status 1 where it is below `FLOOR`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from processors.pool import Died, Overdue, Pool
+from processors.records import Capture, Document, digest
+
+FLOOR = 0.85
+"""The whole chain may cost at most this much of the library's speed: what the design promises."""
+
+TURN = 60
+"""Pages a turn: about half a second, in which two other programs on the machine hardly change what they do."""
+
+WORDS = {
+    "en": (
+        "fighters front group commander truce statement prisoners talks town north week said after rival agreed over"
+        " with from checkpoints road village exchange mediators elders court province brigade spokesman weapons the of"
+        " and in to that was were has been its their between two under late early reports sources local"
+    ),
+    "ru": (
+        "боевики группировка командир перемирие заявление пленные переговоры город север неделя сообщил после"
+        " соперники согласились дорога деревня обмен посредники старейшины суд провинция бригада оружие и в на что"
+        " был были между две под поздно источники местные"
+    ),
+    "ar": (
+        "مقاتلو الجبهة الفصيل القائد الهدنة البيان الأسرى المفاوضات البلدة الشمال الأسبوع قال بعد اتفق على مع من"
+        " الحواجز الطريق القرية التبادل الوسطاء المحكمة المحافظة اللواء السلاح في إلى أن كان بين مصادر محلية"
+    ),
+    "fr": (
+        "combattants front groupe commandant trêve communiqué prisonniers pourparlers ville nord semaine selon après"
+        " rivaux accord avec route village échange médiateurs tribunal province brigade armes le la les de et à que"
+        " était entre deux sous sources locales"
+    ),
+    "tr": (
+        "savaşçılar cephe örgüt komutan ateşkes açıklama esirler görüşmeler kasaba kuzey hafta sonra rakip anlaştı"
+        " ile yol köy takas arabulucular mahkeme il tugay silah ve bir bu için olan arasında iki yerel kaynaklar"
+    ),
+}
+
+SCRIPT = (
+    "(function(w,d){var q=w.q=w.q||[];q.push({t:Date.now(),u:d.URL});"
+    "for(var i=0;i<q.length;i++){w.n=i}})(window,document);"
+)
+STYLE = ".a{margin:0 auto;padding:0 1em}.b>li{display:inline-block}.c::after{content:'';clear:both}"
+
+
+class Writer:
+    """Writes pages as outlets have them: menus, sidebars, teasers, scripts, comments around an article."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def capture(self, number: int) -> Capture:
+        """Give page number `number`, in one of five languages and four layouts."""
+        lang = list(WORDS)[number % 5]
+        when = datetime(2014, 11, 1, 6, tzinfo=UTC) + timedelta(minutes=37 * number)
+        url = f"https://outlet{number % 15}.example/{when:%Y/%m/%d}/story-{number}"
+        return Capture(
+            id=digest("bench", url),
+            source="bench",
+            url=url,
+            fetched_at=when + timedelta(hours=5),
+            status=200,
+            headers=(),
+            content_type="text/html; charset=utf-8",
+            body=self.page(lang, number, when).encode(),
+            locator="bench.warc.gz:0",
+        )
+
+    def page(self, lang: str, number: int, when: datetime) -> str:
+        """Give the page as HTML."""
+        title = self.sentence(lang, 7, 11).rstrip(".")
+        text = "\n".join(
+            f"<p>{self.paragraph(lang)} {self.link(lang, n)} {self.sentence(lang, 8, 16)}</p>"
+            for n in range(self._random.randint(6, 24))
+        )
+        author = self.sentence(lang, 2, 2).rstrip(".").title()
+        stamp = when.isoformat()
+        layout = number % 4
+        linked = json.dumps(
+            {"@context": "https://schema.org", "@type": "NewsArticle", "headline": title, "datePublished": stamp}
+            | {"author": [{"@type": "Person", "name": author}]},
+            ensure_ascii=False,
+        )
+        head = (
+            f'<script type="application/ld+json">{linked}</script>',
+            f'<meta property="article:published_time" content="{stamp}"><meta name="author" content="{author}">',
+            f'<meta name="date" content="{when:%Y-%m-%d %H:%M}">',
+            "",
+        )[layout]
+        meta = "".join(f'<meta property="og:{key}" content="{title}">' for key in ("title", "description", "site_name"))
+        scripts = "".join(f"<script>{SCRIPT * 6}</script>" for _ in range(6))
+        day = f"{when:%d.%m.%Y}"
+        if layout == 3:
+            top = f'<h1>{title}</h1><div class="date">{day}</div>'
+            article = f'<div id="story">{top}<div class="body">{text}</div></div>'
+        else:
+            top = f'<h1>{title}</h1><p class="byline">{author}, <time>{day}</time></p>'
+            article = f'<article class="post">{top}{text}</article>'
+        comments = "".join(f"<li><p>{self.sentence(lang, 8, 30)}</p></li>" for _ in range(8)) if layout == 1 else ""
+        related = f'<section class="related"><h3>Related</h3>{self.teasers(lang, 8)}</section>'
+        below = f'<section id="comments"><ol class="comment-list">{comments}</ol></section>'
+        menu, foot = self.links(lang, 30, "nav"), self.links(lang, 40, "div")
+        return (
+            f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>{title} | Outlet</title>'
+            f"{meta}{head}<style>{STYLE * 20}</style>{scripts}</head><body><header>{menu}</header>"
+            f'<div class="page"><main>{article}{related}{below}</main><aside>{self.teasers(lang, 15)}</aside></div>'
+            f"<footer>{foot}</footer>{scripts}</body></html>"
+        )
+
+    def link(self, lang: str, number: int) -> str:
+        """Give a link in the text."""
+        return f'<a href="/topic/{number}">{self.sentence(lang, 2, 3)}</a>'
+
+    def links(self, lang: str, count: int, tag: str) -> str:
+        """Give a menu."""
+        items = "".join(f'<li><a href="/s/{n}">{self.sentence(lang, 1, 2)}</a></li>' for n in range(count))
+        return f'<{tag}><ul class="menu">{items}</ul></{tag}>'
+
+    def teasers(self, lang: str, count: int) -> str:
+        """Give a list of other articles."""
+        items = (
+            f'<li><a href="/x/{n}"><img src="/i/{n}.jpg" alt=""><h4>{self.sentence(lang, 6, 9)}</h4></a>'
+            f"<p>{self.sentence(lang, 8, 16)}</p></li>"
+            for n in range(count)
+        )
+        return f"<ul>{''.join(items)}</ul>"
+
+    def paragraph(self, lang: str) -> str:
+        """Give some sentences."""
+        return " ".join(self.sentence(lang, 8, 26) for _ in range(self._random.randint(2, 5)))
+
+    def sentence(self, lang: str, least: int, most: int) -> str:
+        """Give words of the language with a full stop."""
+        words = self._random.choices(WORDS[lang].split(), k=self._random.randint(least, most))
+        return " ".join(words).capitalize() + "."
+
+
+def bare(capture: Capture) -> tuple[str, str, str, str]:
+    """Do what a user of the library alone would: one call, with metadata, from the bytes."""
+    from trafilatura import bare_extraction
+
+    found: Any = bare_extraction(capture.body, url=capture.url, with_metadata=True)
+    return (found.title, found.text, found.date, found.comments) if found is not None else ("", "", "", "")
+
+
+def warm_up() -> None:
+    """Load what the first page would otherwise wait for."""
+    from processors.extract import extract
+
+    for number in range(10):
+        page = Writer(number).capture(number)
+        bare(page)
+        extract(page)
+
+
+def timed(pool: Pool[Capture, object], captures: list[Capture]) -> tuple[float, int]:
+    """Give the seconds that the captures took, and how many gave a result with text."""
+    start = time.perf_counter()
+    good = 0
+    for result in pool.map(captures):
+        if isinstance(result, Overdue | Died):
+            raise SystemExit(f"a page was given up: {result.item.url}")
+        good += bool(result.text) if isinstance(result, Document) else bool(result)
+    return time.perf_counter() - start, good
+
+
+def rounds(work: str, captures: list[Capture], workers: int, count: int) -> Iterator[tuple[float, float]]:
+    """Give, for each round, our pages a second and the library's."""
+    ours: Pool[Capture, object] = Pool(work, workers=workers, wall_seconds=60, initializer=warm_up)
+    library: Pool[Capture, object] = Pool(f"{__name__}.bare", workers=workers, wall_seconds=60, initializer=warm_up)
+    with ours, library:
+        # Starting is not measured: every worker has done a page before the clock runs.
+        for pool in (ours, library):
+            timed(pool, captures[: 20 * workers])
+        for _ in range(count):
+            seconds, read = [0.0, 0.0], [0, 0]
+            for start in range(0, len(captures), TURN):
+                for side, pool in enumerate((ours, library)):
+                    took, good = timed(pool, captures[start : start + TURN])
+                    seconds[side] += took
+                    read[side] += good
+            if read[0] != read[1]:
+                print(f"  {read[0]} of ours and {read[1]} of the library's have text", file=sys.stderr)
+            yield len(captures) / seconds[0], len(captures) / seconds[1]
+
+
+def main() -> int:
+    """Run the rounds and print pages a second and their ratio."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--pages", type=int, default=600)
+    options.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--work", default="processors.extract.extract", help="dotted name of a function of a Capture")
+    chosen = options.parse_args()
+    writer = Writer(seed=20141115)
+    captures = [writer.capture(number) for number in range(chosen.pages)]
+    size = sum(len(each.body) for each in captures) / len(captures) / 1024
+    print(f"{chosen.pages} pages of {size:.0f} KiB, {chosen.workers} processes, {chosen.work}")
+    found = []
+    for mine, theirs in rounds(chosen.work, captures, chosen.workers, chosen.rounds):
+        found.append((mine, theirs))
+        print(f"  ours {mine:7.1f} pages/s   trafilatura {theirs:7.1f} pages/s   ratio {mine / theirs:.2f}")
+    ratio = statistics.median(mine / theirs for mine, theirs in found)
+    print(f"ratio {ratio:.2f} (floor {FLOOR})")
+    return 0 if ratio >= FLOOR else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
