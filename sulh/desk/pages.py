@@ -337,6 +337,11 @@ def story(connection: sqlite3.Connection, asked: Asked) -> Page:
             "current": current,
             "revisions": board.revisions(connection, wanted),
             "notes": found,
+            "key": [
+                (side, name)
+                for side, name in (*words.SIDES.items(), ("claim", "statement that bears on a claim"))
+                if any(note.side == side for note in found)
+            ],
             "title_pieces": [
                 piece
                 for line in marked(text.title, [note for note in found if note.field == "title"])
