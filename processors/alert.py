@@ -1,22 +1,76 @@
-"""The step alert: clusters reports of one reconciliation and answers the caution checklist from their texts."""
+"""The step alert: clusters reports of one reconciliation and answers the caution checklist from their texts.
+
+A report counts when a document tells, as fact, as told by others or as a possibility, that two groups on rival sides of
+the jihadist split made, sought, or are making a truce, pact, merger, pledge, joint operation or prisoner swap. The
+first such document opens an alert; what tells the same again joins it, as reprint, follow-up or corroboration; what
+denies it, or shows the two fighting soon after, joins it and sets its state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
+from processors.knowledge import Knowledge, load
 from processors.records import (
     RECONCILING,
-    SIGNALS,
     Alert,
+    Attribution,
     Document,
     Event,
+    Kind,
     Member,
+    MemberRole,
     Signal,
+    State,
     digest,
 )
+from processors.sentences import sentences
+from processors.terms import TermLanguage, Terms
+
+WINDOW = timedelta(days=21)
+"""A report joins an alert up to three weeks after the last that affirmed it: the article takes up a week of reports of
+a meeting a fortnight old, and weeklies come a week after that. What comes later, undated, is news of its own."""
+
+SAME_DEAL = timedelta(days=3)
+"""Reports date one meeting a day or two apart: within three days of the alert's own date it is the same deal, however
+late it is told."""
+
+OTHER_DEAL = timedelta(days=21)
+"""Two dated deals further apart than the window are two."""
+
+STALE = timedelta(days=30)
+"""What a document dates a month or more before its publication is looked back on, and no news of a reconciliation."""
+
+COLLAPSE = timedelta(days=30)
+"""Fighting of the parties within a month of the last report shows that the deal did not hold; later fighting is a new turn,
+which the article's half a year (P21: what is older is history) leaves to its own reports."""
+
+ECHO = timedelta(days=7)
+"""For a week after a collapse others still repeat the old report, as the outlets of P5 to P16 did: it opens nothing new."""
+
+RECENT_FIGHT = timedelta(days=60)
+"""How far back a fight of the parties counts as what the deal would undo: the article names attacks of the two months before
+(P15, P17)."""
+
+HOSTILE_ACTS: frozenset[Kind] = frozenset({"clash", "split"})
+"""What ends a deal. A refusal or an ultimatum counters the report instead."""
+
+FAMILIES: tuple[frozenset[Kind], ...] = (
+    frozenset({"truce", "pact", "cooperation", "merger", "negotiation"}),
+    frozenset({"merger", "pledge", "pact", "negotiation"}),
+    frozenset({"swap", "truce", "negotiation"}),
+)
+"""Kinds that reports of one deal use for it: a pledge is no truce, nor a prisoner swap a pact."""
+
+GAINING_CAMPS = frozenset({"rebel", "regime", "kurdish", "shia-militia", "coalition", "state"})
+"""Camps at war with both sides of the split: they gain when the two pass for one (C28)."""
 
 
 class ReportLike(Protocol):
@@ -50,6 +104,14 @@ class ActorLike(Protocol):
     def state(self) -> bool:
         """Whether it is a state or its forces."""
 
+    @property
+    def parent(self) -> str:
+        """Id of the group that it is a branch of; empty where it is of none."""
+
+    @property
+    def predecessor(self) -> str:
+        """Id of the group that took this name; empty where it had no other."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -78,35 +140,787 @@ def alert(
     rival: Callable[[str, str], bool],
 ) -> tuple[Alert, ...]:
     """Fold all reports into alerts, oldest first: the same reports give the same alerts, however they came in."""
-    ordered = sorted(reports, key=_arrival)
-    alerts: dict[tuple[str, ...], Alert] = {}
-    for report in ordered:
-        for event in report.events:
-            parties = tuple(sorted({party.actor for party in event.parties}))
+    groups = _Groups(actors, rival)
+    pages = sorted((page for report in reports if (page := _read(report, groups, now))), key=lambda page: page.arrival)
+    clusters = _clusters(pages, groups)
+    ids = _ids(clusters, settled, groups)
+    fights = _by_line(pages)
+    alerts = [
+        _alert(cluster, (ids[n], settled[ids[n]]) if n in ids else None, fights, groups, max_age_days)
+        for n, cluster in enumerate(clusters)
+    ]
+    return tuple(sorted(alerts, key=lambda alert: (alert.opened_at, alert.id)))
+
+
+Pair = tuple[str, str]
+
+
+class _Groups:
+    """What the actors' data say of groups, by line: a group and its later names are one."""
+
+    def __init__(self, actors: Mapping[str, ActorLike], rival: Callable[[str, str], bool]) -> None:
+        self.actors = actors
+        self.rival = rival
+        self._lines: dict[str, str] = {}
+
+    def line(self, id: str) -> str:
+        if id not in self._lines:
+            first, seen = id, {id}
+            while first in self.actors and (before := self.actors[first].predecessor) and before not in seen:
+                first = before
+                seen.add(first)
+            self._lines[id] = first
+        return self._lines[id]
+
+    def pair(self, a: str, b: str) -> Pair:
+        one, other = sorted((self.line(a), self.line(b)))
+        return one, other
+
+    def within(self, id: str, whole: str) -> bool:
+        """Tell whether a line is a branch of another."""
+        seen: set[str] = set()
+        while id in self.actors and id not in seen:
+            seen.add(id)
+            id = self.line(self.actors[id].parent) if self.actors[id].parent else ""
+            if id == whole:
+                return True
+        return False
+
+    def akin(self, one: Pair, other: Pair) -> bool:
+        """Tell whether reports of two pairs may be of one deal: the same, or on one side the whole for its branch."""
+        for a, b in (one, one[::-1]):
+            same = (a == other[0], b == other[1])
+            if all(same):
+                return True
+            if same[0] and (self.within(b, other[1]) or self.within(other[1], b)):
+                return True
+        return False
+
+    def name(self, id: str) -> str:
+        return self.actors[id].name if id in self.actors else id
+
+    def camp(self, id: str) -> str:
+        return self.actors[id].camp if id in self.actors else ""
+
+    def known(self, id: str) -> bool:
+        return id in self.actors
+
+
+# Reading one document
+
+
+class _Bid(NamedTuple):
+    """What one document tells of one set of groups."""
+
+    pairs: frozenset[Pair]
+    parties: tuple[str, ...]
+    kinds: frozenset[Kind]
+    events: tuple[Event, ...]
+    """In order of the title, then the text."""
+    day: date | None
+    """When the deal was, where a sentence says so."""
+
+
+@dataclass(slots=True)
+class _Page:
+    arrival: tuple[str, datetime, str]
+    document: Document
+    at: datetime
+    """Publication, else capture; capture also where the page claims to be from the future."""
+    bids: tuple[_Bid, ...]
+    denials: tuple[_Bid, ...]
+    fights: tuple[_Bid, ...]
+    ultimatums: tuple[_Bid, ...]
+
+
+def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
+    document = report.document
+    events = sorted(report.events, key=lambda event: (event.field != "title", event.start, event.id))
+    at = document.published_at or document.fetched_at
+    if at > min(now, document.fetched_at) + timedelta(days=1):
+        at = document.fetched_at
+    affirmed: list[Event] = []
+    denied: list[Event] = []
+    fights: list[Event] = []
+    ultimatums: list[Event] = []
+    for event in events:
+        if event.kind in RECONCILING:
+            if event.polarity == "denied":
+                denied.append(event)
+            elif _news(event, document):
+                affirmed.append(event)
+        elif event.polarity == "denied":
+            continue
+        elif event.kind == "refusal":
+            denied.append(event)
+        elif event.kind == "ultimatum":
+            ultimatums.append(event)
+        elif event.kind in HOSTILE_ACTS and event.modality in ("stated", "attributed"):
+            fights.append(event)
+    fought = {pair for event in events if event.kind == "clash" for pair in _pairs(event, groups, fought=None)}
+    bids = _bids(affirmed, groups, fought)
+    against = _bids(denied, groups, fought)
+    # A document that begins with the denial is one: it repeats what it denies, and reports nothing.
+    bids = tuple(
+        bid for bid in bids if not any(_first(other) < _first(bid) and _touch(bid, other) for other in against)
+    )
+    page = _Page(
+        arrival=(document.fetched_at.astimezone(UTC).date().isoformat(), at, document.id),
+        document=document,
+        at=at,
+        bids=bids,
+        denials=against,
+        fights=_bids(fights, groups, fought),
+        ultimatums=_bids(ultimatums, groups, fought),
+    )
+    if not (page.bids or page.denials or page.fights or page.ultimatums):
+        return None
+    if not (page.bids or page.denials):
+        # Only its sentences are needed: texts of mere fighting would fill the memory.
+        page.document = _without_text(document)
+    return page
+
+
+def _without_text(document: Document) -> Document:
+    return Document(
+        id=document.id,
+        source=document.source,
+        url=document.url,
+        title=document.title,
+        text="",
+        published_at=document.published_at,
+        fetched_at=document.fetched_at,
+        language=document.language,
+        capture=document.capture,
+        story=document.story,
+        credit=document.credit,
+    )
+
+
+def _first(bid: _Bid) -> tuple[bool, int]:
+    return bid.events[0].field != "title", bid.events[0].start
+
+
+def _touch(one: _Bid, other: _Bid) -> bool:
+    return not one.pairs.isdisjoint(other.pairs)
+
+
+def _news(event: Event, document: Document) -> bool:
+    """Tell whether an affirmed event is reported, rather than imagined or asked for by bystanders."""
+    if event.modality == "looking-back":
+        return False
+    if event.modality != "speculated":
+        return True
+    if event.kind == "negotiation" and not any(party.role == "agent" for party in event.parties):
+        # Nobody of the groups seeks it: a call by others.
+        return False
+    return not any(hit.concept == "hypothetical" for hit in _terms().find(event.sentence, document.language))
+
+
+def _pairs(event: Event, groups: _Groups, *, fought: set[Pair] | None) -> Iterator[Pair]:
+    """Give the rival pairs of an event, by line; with ``fought`` None any two groups that are no states."""
+    sides = [party for party in event.parties if party.role != "mediator" and groups.known(party.actor)]
+    if event.kind in RECONCILING and any(groups.actors[party.actor].state for party in sides):
+        return
+    has_agents = any(party.role == "agent" for party in sides)
+    for one, other in combinations(sides, 2):
+        if groups.line(one.actor) == groups.line(other.actor):
+            continue
+        if one.role == other.role == "target" or (
+            has_agents
+            and one.role == other.role == "agent"
+            and event.kind in ("pledge", "clash", "refusal", "ultimatum")
+        ):
+            # Those who swear or fight side by side do it with a third.
+            continue
+        pair = groups.pair(one.actor, other.actor)
+        both = groups.actors[one.actor], groups.actors[other.actor]
+        if any(actor.state for actor in both):
+            continue
+        if (
+            fought is None
+            or groups.rival(one.actor, other.actor)
+            or (pair in fought and all(actor.jihadist for actor in both) and not _family(pair, groups))
+        ):
+            yield pair
+
+
+def _family(pair: Pair, groups: _Groups) -> bool:
+    return groups.within(*pair) or groups.within(pair[1], pair[0])
+
+
+def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[_Bid, ...]:
+    """Join a document's events that share a group: one deal of many parties is one bid."""
+    parts: list[tuple[set[Pair], list[Event]]] = []
+    for event in events:
+        pairs = set(_pairs(event, groups, fought=fought))
+        if not pairs:
+            continue
+        members = {id for pair in pairs for id in pair}
+        mine, others = (pairs, [event]), []
+        for part in parts:
+            if members & {id for pair in part[0] for id in pair}:
+                mine = (mine[0] | part[0], [*part[1], *mine[1]])
+            else:
+                others.append(part)
+        parts = [*others, mine]
+    bids = []
+    for pairs, told in parts:
+        told.sort(key=lambda event: (event.field != "title", event.start, event.id))
+        lines = {id for pair in pairs for id in pair}
+        bids.append(
+            _Bid(
+                pairs=frozenset(pairs),
+                parties=tuple(
+                    sorted(
+                        {party.actor for event in told for party in event.parties if groups.line(party.actor) in lines}
+                    )
+                ),
+                kinds=frozenset(event.kind for event in told),
+                events=tuple(told),
+                day=next((event.date for event in told if event.date), None),
+            )
+        )
+    return tuple(sorted(bids, key=lambda bid: (_first(bid), bid.parties)))
+
+
+# Clustering
+
+
+@dataclass(slots=True)
+class _Joined:
+    page: _Page
+    bid: _Bid
+    role: MemberRole
+
+
+@dataclass(slots=True)
+class _Cluster:
+    anchor: _Page
+    bid: _Bid
+    affirmed: list[_Joined] = field(default_factory=list)
+    denials: list[_Joined] = field(default_factory=list)
+    fights: list[_Joined] = field(default_factory=list)
+    first: datetime = datetime.max.replace(tzinfo=UTC)
+    last: datetime = datetime.min.replace(tzinfo=UTC)
+    days: set[date] = field(default_factory=set)
+    stories: set[str] = field(default_factory=set)
+    kinds: set[Kind] = field(default_factory=set)
+
+    def add(self, page: _Page, bid: _Bid, role: MemberRole) -> None:
+        self.affirmed.append(_Joined(page, bid, role))
+        self.first, self.last = min(self.first, page.at), max(self.last, page.at)
+        self.stories.add(_story(page))
+        if bid.day:
+            self.days.add(bid.day)
+
+    def akin(self, bid: _Bid, groups: _Groups) -> bool:
+        return any(groups.akin(one, other) for one in self.bid.pairs for other in bid.pairs)
+
+    def documents(self) -> set[str]:
+        return {joined.page.document.id for joined in (*self.affirmed, *self.denials, *self.fights)}
+
+
+def _story(page: _Page) -> str:
+    return page.document.story or page.document.id
+
+
+def _clusters(pages: Sequence[_Page], groups: _Groups) -> list[_Cluster]:
+    """Go through the reports in order of arrival; then let denials and fights find what they counter."""
+    clusters: list[_Cluster] = []
+    by_line: dict[str, list[_Cluster]] = defaultdict(list)
+    fights = _by_line(pages)
+    stories: dict[str, list[_Cluster]] = defaultdict(list)
+    for page in pages:
+        for bid in page.bids:
+            lines = sorted({id for pair in bid.pairs for id in pair})
+            near = list({id(cluster): cluster for line in lines for cluster in by_line[line]}.values())
+            near = [cluster for cluster in near if cluster.akin(bid, groups)]
+            told = [cluster for cluster in stories[_story(page)] if cluster in near] or stories[_story(page)]
+            if told:
+                # The text is known, whatever became of its names when it was cut short.
+                if not any(joined.page is page for joined in told[-1].affirmed):
+                    told[-1].add(page, bid, "reprint")
+                continue
+            cluster = _joins(page, bid, near, fights, groups)
+            if cluster is None:
+                if _stale(page, bid):
+                    continue
+                cluster = _Cluster(anchor=page, bid=bid)
+                clusters.append(cluster)
+                for line in lines:
+                    by_line[line].append(cluster)
+            role: MemberRole = "follow-up" if cluster.affirmed else "first"
+            cluster.add(page, bid, role)
+            stories[_story(page)].append(cluster)
+    for page in pages:
+        for bid in (*page.denials, *page.fights):
+            lines = sorted({id for pair in bid.pairs for id in pair})
+            for cluster in {id(cluster): cluster for line in lines for cluster in by_line[line]}.values():
+                if cluster.akin(bid, groups):
+                    _counter(cluster, page, bid)
+    for cluster in clusters:
+        ended = _collapse(cluster, fights, groups)
+        if ended is not None:
+            cluster.fights.append(_Joined(*ended, "follow-up"))
+    return clusters
+
+
+Fights = Mapping[str, Sequence[tuple[_Page, _Bid]]]
+
+
+def _by_line(pages: Iterable[_Page]) -> Fights:
+    """Give the reports of fighting by the groups that fought."""
+    fights: dict[str, list[tuple[_Page, _Bid]]] = defaultdict(list)
+    for page in pages:
+        for bid in page.fights:
+            for line in sorted({id for pair in bid.pairs for id in pair}):
+                fights[line].append((page, bid))
+    return fights
+
+
+def _joins(page: _Page, bid: _Bid, near: Sequence[_Cluster], fights: Fights, groups: _Groups) -> _Cluster | None:
+    """Give the alert that a report belongs to: the latest of those that it may tell of."""
+    for cluster in sorted(near, key=lambda cluster: (cluster.last, cluster.anchor.arrival), reverse=True):
+        if not any(bid.kinds & family and cluster.bid.kinds & family for family in FAMILIES):
+            continue
+        apart = [abs(bid.day - day) for day in cluster.days] if bid.day else []
+        if any(days <= SAME_DEAL for days in apart):
+            return cluster
+        if _stale(page, bid) or (apart and min(apart) > OTHER_DEAL):
+            continue
+        if not cluster.first - WINDOW <= page.at <= cluster.last + WINDOW:
+            continue
+        ended = _collapse(cluster, fights, groups, before=page.at)
+        if ended is not None:
+            at = ended[0].at
+            if page.at > at + ECHO or (bid.day is not None and bid.day > at.date()):
+                continue
+        return cluster
+    return None
+
+
+def _stale(page: _Page, bid: _Bid) -> bool:
+    return bid.day is not None and bid.day < (page.at - STALE).date()
+
+
+def _collapse(
+    cluster: _Cluster, fights: Fights, groups: _Groups, *, before: datetime | None = None
+) -> tuple[_Page, _Bid] | None:
+    """Give the first report of the parties fighting on a later day than the alert's first and than the deal."""
+    latest = max((day for day in cluster.days if day <= cluster.last.date()), default=None)
+    found: list[tuple[_Page, _Bid]] = []
+    for line in sorted({id for pair in cluster.bid.pairs for id in pair}):
+        for page, bid in fights.get(line, ()):
+            day = bid.day or page.at.date()
             if (
-                event.kind not in RECONCILING
-                or event.polarity == "denied"
-                or event.modality == "looking-back"
-                or not any(rival(a, b) for a in parties for b in parties if a < b)
-                or parties in alerts
+                day <= cluster.first.date()
+                or (latest and day <= latest)
+                or page.at <= cluster.first
+                or page.at > min(cluster.last + COLLAPSE, before or datetime.max.replace(tzinfo=UTC))
+                or _story(page) in cluster.stories
+                or not cluster.akin(bid, groups)
+                or any(cluster.akin(own, groups) for own in page.bids)
+                or _elsewhere(cluster, bid)
             ):
                 continue
-            document = report.document
-            alerts[parties] = Alert(
-                id=digest(document.id, *parties),
-                parties=parties,
-                kind=event.kind,
-                place=event.place,
-                opened_at=document.published_at or document.fetched_at,
-                title=document.title,
-                sentence=event.sentence,
-                members=(Member(document=document.id, role="first", event=event.id, sentence=event.sentence),),
-                origins=(document.story or document.id,),
-                caution=tuple(Signal(name=name, shown=False, note="not looked for yet") for name in SIGNALS),
+            found.append((page, bid))
+    return min(found, key=lambda one: (one[0].at, one[0].arrival), default=None)
+
+
+def _elsewhere(cluster: _Cluster, bid: _Bid) -> bool:
+    """Tell whether fighters fight in one place while a deal that is local to another may hold."""
+    places = [event.place for event in cluster.bid.events if event.place]
+    return (
+        bool(places)
+        and any(hit.concept == "local" for hit in _terms().find(places[0], "und"))
+        and any(event.place and event.place not in places for event in bid.events)
+    )
+
+
+def _counter(cluster: _Cluster, page: _Page, bid: _Bid) -> None:
+    """Let a denial or refusal join the alert that it counters."""
+    if bid not in page.denials or page.document.id in cluster.documents():
+        return
+    if cluster.first - SAME_DEAL <= page.at <= cluster.last + WINDOW:
+        cluster.denials.append(_Joined(page, bid, "denial"))
+
+
+# Ids
+
+
+def _ids(clusters: Sequence[_Cluster], settled: Mapping[str, Settled], groups: _Groups) -> dict[int, str]:
+    """Give the clusters that hold a settled alert its id: by its anchor, or failing that by another of its documents."""
+    given: dict[int, str] = {}
+    tests: tuple[Callable[[_Cluster, Settled], bool], ...] = (
+        lambda cluster, old: cluster.anchor.document.id == old.anchor,
+        lambda cluster, old: any(joined.page.document.id == old.anchor for joined in cluster.affirmed),
+        lambda cluster, old: old.anchor in cluster.documents(),
+        lambda cluster, old: not cluster.documents().isdisjoint(old.members),
+    )
+    for test in tests:
+        for id in sorted(settled):
+            if id in given.values():
+                continue
+            lines = {groups.line(party) for party in settled[id].parties}
+            for number, cluster in enumerate(clusters):
+                shared = any(lines.issuperset(pair) for pair in cluster.bid.pairs) or any(
+                    groups.akin((one, other), pair)
+                    for one, other in combinations(sorted(lines), 2)
+                    for pair in cluster.bid.pairs
+                )
+                if number not in given and shared and test(cluster, settled[id]):
+                    given[number] = id
+                    break
+    return given
+
+
+# The alert
+
+
+def _alert(
+    cluster: _Cluster,
+    settled: tuple[str, Settled] | None,
+    fights: Fights,
+    groups: _Groups,
+    max_age_days: int | None,
+) -> Alert:
+    first = cluster.affirmed[0]
+    parties = cluster.bid.parties
+    id = digest(first.page.document.id, *parties)
+    if settled is not None:
+        id, parties = settled[0], settled[1].parties
+        first = next((one for one in cluster.affirmed if one.page.document.id == settled[1].anchor), first)
+    cluster.affirmed.sort(key=lambda joined: (joined is not first, joined.page.arrival))
+    origins = _origins(cluster.affirmed)
+    told = _told(first.bid)
+    document = first.page.document
+    state: State = "new"
+    if cluster.fights:
+        state = "collapsed"
+    elif cluster.denials:
+        state = "denied"
+    elif len(set(origins)) > 1:
+        state = "corroborated"
+    return Alert(
+        id=id,
+        parties=parties,
+        kind=told.kind,
+        place=next((e.place for joined in cluster.affirmed for e in joined.bid.events if e.place), ""),
+        opened_at=document.published_at or document.fetched_at,
+        title=document.title,
+        sentence=told.sentence,
+        state=state,
+        members=_members(cluster, origins),
+        origins=tuple(dict.fromkeys(origins)),
+        caution=_caution(cluster, origins, fights, groups),
+        held="old" if _old(cluster, max_age_days) else "",
+    )
+
+
+def _old(cluster: _Cluster, max_age_days: int | None) -> bool:
+    """Tell whether every report of it was fetched long after its publication: somebody who still tells it makes it news."""
+    ages = [
+        joined.page.document.fetched_at - joined.page.document.published_at
+        for joined in cluster.affirmed
+        if joined.page.document.published_at
+    ]
+    if max_age_days is None or len(ages) < len(cluster.affirmed):
+        return False
+    return min(ages) > timedelta(days=max_age_days)
+
+
+def _told(bid: _Bid) -> Event:
+    """Give the event that shows what is reported: the headline's kind, in the sentence of the text that has its source."""
+    head = bid.events[0]
+    return next((event for event in bid.events if event.field == "text" and event.kind == head.kind), head)
+
+
+def _origins(affirmed: Sequence[_Joined]) -> list[str]:
+    """Give each report the name of where it goes back to: the credited outlet, else the story that first told it.
+
+    One origin are the reprints of a story, all that credit one outlet together with that outlet's own stories, the
+    further stories of an outlet that credits nobody, and reports that lean on other reports only.
+    """
+    credits = {joined.page.document.credit for joined in affirmed} - {""}
+    roots: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        while roots.setdefault(node, node) != node:
+            node = roots[node]
+        return node
+
+    for number, joined in enumerate(affirmed):
+        document = joined.page.document
+        own = document.source.rsplit("_", 1)[0].replace("_", "-")
+        node = f"story:{_story(joined.page)}"
+        if document.credit:
+            other = f"credit:{document.credit}"
+        elif own in credits:
+            other = f"credit:{own}"
+        elif number and _hearsay(joined):
+            other = f"story:{_story(affirmed[0].page)}"
+        else:
+            other = f"source:{document.source}"
+        roots[root(node)] = root(other)
+    names: dict[str, str] = {}
+    for joined in affirmed:
+        names.setdefault(root(f"story:{_story(joined.page)}"), _story(joined.page))
+    for credit in sorted(credits, reverse=True):
+        names[root(f"credit:{credit}")] = credit
+    return [names[root(f"story:{_story(joined.page)}")] for joined in affirmed]
+
+
+def _hearsay(joined: _Joined) -> bool:
+    """Tell whether a report gives no source but other reports."""
+    return all(
+        event.attribution is None
+        and event.modality != "stated"
+        and any(hit.concept == "hearsay" for hit in _terms().find(event.sentence, joined.page.document.language))
+        for event in joined.bid.events
+    )
+
+
+def _members(cluster: _Cluster, origins: Sequence[str]) -> tuple[Member, ...]:
+    """Give the documents in order of arrival after the one that raised the alert, each with what it adds."""
+    members: list[tuple[tuple[bool, tuple[str, datetime, str]], Member]] = []
+    stories: set[str] = set()
+    known: set[str] = set()
+    for joined, origin in zip(cluster.affirmed, origins, strict=True):
+        role: MemberRole
+        if not members:
+            role = "first"
+        elif joined.role == "reprint" or _story(joined.page) in stories:
+            role = "reprint"
+        else:
+            role = "follow-up" if origin in known else "corroboration"
+        stories.add(_story(joined.page))
+        known.add(origin)
+        members.append(((bool(members), joined.page.arrival), _member(joined, role)))
+    members += [
+        ((True, joined.page.arrival), _member(joined, joined.role)) for joined in (*cluster.denials, *cluster.fights)
+    ]
+    members.sort(key=lambda member: member[0])
+    return tuple(member for _, member in members)
+
+
+def _member(joined: _Joined, role: MemberRole) -> Member:
+    told = _told(joined.bid)
+    return Member(document=joined.page.document.id, role=role, event=told.id, sentence=told.sentence)
+
+
+# Caution
+
+
+class _Words(Knowledge):
+    anonymous: Mapping[TermLanguage, tuple[str, ...]]
+    role: Mapping[TermLanguage, tuple[str, ...]]
+    press: Mapping[TermLanguage, tuple[str, ...]]
+    hearsay: Mapping[TermLanguage, tuple[str, ...]]
+    interested: Mapping[TermLanguage, tuple[str, ...]]
+    local: Mapping[TermLanguage, tuple[str, ...]]
+    against_interest: Mapping[TermLanguage, tuple[str, ...]]
+    experts: Mapping[TermLanguage, tuple[str, ...]]
+    doubts: Mapping[TermLanguage, tuple[str, ...]]
+    demands: Mapping[TermLanguage, tuple[str, ...]]
+    unbearable: Mapping[TermLanguage, tuple[str, ...]]
+    hypothetical: Mapping[TermLanguage, tuple[str, ...]]
+
+
+@cache
+def _terms() -> Terms:
+    words = load(Path(__file__).parent / "cues" / "caution.yml", _Words)
+    return Terms({name: getattr(words, name) for name in _Words.model_fields})
+
+
+class _Line(NamedTuple):
+    """A sentence of a member, with the words of caution in it."""
+
+    joined: _Joined
+    text: str
+    words: frozenset[str]
+    told: bool
+    """Whether it tells of the deal itself, or stands beside a sentence that does."""
+
+
+def _lines(joined: _Joined) -> list[_Line]:
+    document = joined.page.document
+    lines: list[_Line] = []
+    for name, text in (("title", document.title), ("text", document.text)):
+        spans = sentences(text, document.language)
+        told = [
+            any(e.field == name and e.start < end and start < e.end for e in joined.bid.events) for start, end in spans
+        ]
+        for number, (start, end) in enumerate(spans):
+            hits = _terms().find(text[start:end], document.language)
+            beside = any(told[max(0, number - 1) : number + 2])
+            lines.append(_Line(joined, text[start:end], frozenset(hit.concept for hit in hits), beside))
+    return lines
+
+
+def _caution(cluster: _Cluster, origins: Sequence[str], fights: Fights, groups: _Groups) -> tuple[Signal, ...]:
+    """Answer the checklist, in the order of `SIGNALS`, each with the sentence that shows it or what was looked for."""
+    seen: set[str] = set()
+    lines: list[_Line] = []
+    for joined in cluster.affirmed:
+        # A reprint says nothing that its story has not said.
+        if _story(joined.page) not in seen:
+            seen.add(_story(joined.page))
+            lines += _lines(joined)
+    return (
+        _anonymous_source(cluster, lines),
+        _interested_source(cluster, lines, groups),
+        _single_origin(cluster, origins),
+        _local_exception(cluster, lines),
+        _against_interest(cluster, lines, fights, groups),
+        _counter_report(cluster),
+        _expert_doubt(lines),
+        _incompatible_terms(cluster, lines),
+    )
+
+
+def _shown(name: str, joined: _Joined, sentence: str, note: str) -> Signal:
+    return Signal(name=name, shown=True, sentence=sentence, document=joined.page.document.id, note=note)
+
+
+def _speakers(cluster: _Cluster) -> Iterator[tuple[_Joined, Event, Attribution]]:
+    for joined in cluster.affirmed:
+        for event in joined.bid.events:
+            if event.attribution is not None:
+                yield joined, event, event.attribution
+
+
+def _anonymous_source(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
+    name = "anonymous_source"
+    bare = None
+    for joined, event, attribution in _speakers(cluster):
+        language = joined.page.document.language
+        if not attribution.named or any(hit.concept == "press" for hit in _terms().find(attribution.speaker, language)):
+            continue
+        if attribution.actor or any(hit.concept == "role" for hit in _terms().find(event.sentence, language)):
+            document = joined.page.document.id
+            note = f"not shown: {attribution.speaker} is named, with a role or group"
+            return Signal(name=name, shown=False, sentence=event.sentence, document=document, note=note)
+        bare = bare or (joined, event, attribution)
+    if bare is not None:
+        return _shown(name, bare[0], bare[1].sentence, f"{bare[2].speaker} is named, with neither role nor group")
+    for joined, event, attribution in _speakers(cluster):
+        if not attribution.named:
+            return _shown(name, joined, event.sentence, f"said by “{attribution.speaker}”, and nobody is named")
+    for line in lines:
+        if line.told and "anonymous" in line.words:
+            return _shown(name, line.joined, line.text, "told by sources without a name")
+    first = cluster.affirmed[0]
+    return _shown(name, first, _told(first.bid).sentence, "no speaker is given for the report at all")
+
+
+def _interested_source(cluster: _Cluster, lines: Sequence[_Line], groups: _Groups) -> Signal:
+    name = "interested_source"
+    own = {groups.camp(party) for party in cluster.bid.parties}
+    for joined, event, attribution in _speakers(cluster):
+        camp = groups.camp(attribution.actor) or attribution.camp
+        if camp in GAINING_CAMPS and camp not in own:
+            note = f"{attribution.speaker} speaks for a side ({camp}) that gains if the two pass for one"
+            return _shown(name, joined, event.sentence, note)
+        line = groups.line(attribution.actor) if attribution.actor else ""
+        sworn_to = {groups.line(party.actor) for party in event.parties if party.role == "target"}
+        if event.kind in ("pledge", "merger") and line and line in sworn_to:
+            return _shown(
+                name, joined, event.sentence, f"{attribution.speaker} speaks for the side that would be joined"
             )
-    return tuple(alerts.values())
+    for line_ in lines:
+        if line_.told and "interested" in line_.words:
+            return _shown(
+                name, line_.joined, line_.text, "the source's own side fights both, and gains if they pass for one"
+            )
+    note = "not shown: no source of the opposition, a government or another enemy of both was found beside the report"
+    return Signal(name=name, shown=False, note=note)
 
 
-def _arrival(report: ReportLike) -> tuple[str, datetime, str]:
-    document = report.document
-    return (document.fetched_at.date().isoformat(), document.published_at or document.fetched_at, document.id)
+def _single_origin(cluster: _Cluster, origins: Sequence[str]) -> Signal:
+    name = "single_origin"
+    different = list(dict.fromkeys(origins))
+    if len(different) > 1:
+        note = f"not shown: {len(different)} origins that do not lean on each other"
+        return Signal(name=name, shown=False, note=note)
+    first = cluster.affirmed[0]
+    many = len(cluster.affirmed)
+    note = "one document tells it" if many == 1 else f"all {many} documents go back to {different[0]}"
+    return _shown(name, first, _told(first.bid).sentence, note)
+
+
+def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
+    name = "local_exception"
+    for joined in cluster.affirmed:
+        for event in joined.bid.events:
+            if any(hit.concept == "local" for hit in _terms().find(event.place, "und")):
+                return _shown(name, joined, event.sentence, f"it is about {event.place}, where fighters stand alone")
+    for line in lines:
+        if line.told and "local" in line.words:
+            return _shown(name, line.joined, line.text, "it is about local or cut-off fighters")
+    note = "not shown: neither Qalamoun, Arsal nor Yarmouk, nor words for local or cut-off fighters, beside the report"
+    return Signal(name=name, shown=False, note=note)
+
+
+def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights, groups: _Groups) -> Signal:
+    name = "against_interest"
+    for line in lines:
+        if "against_interest" in line.words and line.told:
+            return _shown(name, line.joined, line.text, "the text itself says what the deal would give away")
+    found: list[tuple[datetime, tuple[str, datetime, str], Event]] = []
+    for id in sorted({id for pair in cluster.bid.pairs for id in pair}):
+        for page, bid in fights.get(id, ()):
+            if cluster.akin(bid, groups) and cluster.first - RECENT_FIGHT <= page.at < cluster.first:
+                found.append((page.at, page.arrival, bid.events[0]))
+    if found:
+        at, _, event = max(found, key=lambda one: one[:2])
+        days = max(1, (cluster.first - at).days)
+        note = f"the parties fought each other {days} days before, and the deal would undo what was fought for"
+        return Signal(name=name, shown=True, sentence=event.sentence, document=event.document, note=note)
+    note = f"not shown: no fight of the parties in the {RECENT_FIGHT.days} days before, and no such words in the texts"
+    return Signal(name=name, shown=False, note=note)
+
+
+def _counter_report(cluster: _Cluster) -> Signal:
+    name = "counter_report"
+    for joined in sorted(cluster.denials, key=lambda joined: joined.page.arrival):
+        days = (joined.page.at - cluster.first).days
+        when = "at once" if days <= 0 else f"{days} days later"
+        return _shown(name, joined, _told(joined.bid).sentence, f"denied or refused {when}")
+    for joined in cluster.affirmed:
+        for bid in joined.page.denials:
+            if _touch(bid, cluster.bid):
+                return _shown(name, joined, _told(bid).sentence, "denied or refused in the same text")
+    note = f"not shown: no denial or refusal in the {WINDOW.days} days after the last report"
+    return Signal(name=name, shown=False, note=note)
+
+
+def _expert_doubt(lines: Sequence[_Line]) -> Signal:
+    name = "expert_doubt"
+    for before, line in zip((None, *lines), lines, strict=False):
+        if {"experts", "doubts"} <= line.words:
+            return _shown(name, line.joined, line.text, "officials or experts doubt it in the same text")
+        if (
+            before is not None
+            and before.joined is line.joined
+            and "doubts" in line.words
+            and "experts" in before.words
+            and "role" not in line.words
+        ):
+            return _shown(name, line.joined, line.text, "officials or experts, named in the sentence before, doubt it")
+    return Signal(name=name, shown=False, note="not shown: no official or expert who doubts it in the texts")
+
+
+def _incompatible_terms(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
+    name = "incompatible_terms"
+    for joined in (*cluster.affirmed, *cluster.denials):
+        for bid in joined.page.ultimatums:
+            if _touch(bid, cluster.bid):
+                return _shown(name, joined, _told(bid).sentence, "one side sets the other an ultimatum")
+    for joined in cluster.denials:
+        lines = [*lines, *_lines(joined)]
+    for line in lines:
+        if {"demands", "unbearable"} <= line.words:
+            return _shown(name, line.joined, line.text, "one side asks for a pledge, surrender or disbandment")
+    note = "not shown: no demand of a pledge, surrender or disbandment in the texts"
+    return Signal(name=name, shown=False, note=note)
