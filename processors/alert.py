@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations
@@ -49,15 +49,15 @@ STALE = timedelta(days=30)
 """What a document dates a month or more before its publication is looked back on, and no news of a reconciliation."""
 
 COLLAPSE = timedelta(days=30)
-"""Fighting of the parties within a month of the last report shows that the deal did not hold; later fighting is a new turn,
-which the article's half a year (P21: what is older is history) leaves to its own reports."""
+"""Fighting of the parties within a month of the last report shows that the deal did not hold; later fighting is a new
+turn, and reports of it stand for themselves."""
 
 ECHO = timedelta(days=7)
-"""For a week after a collapse others still repeat the old report, as the outlets of P5 to P16 did: it opens nothing new."""
+"""For a week after a collapse others still repeat the old report, as the outlets of P5 to P16 did: nothing new."""
 
 RECENT_FIGHT = timedelta(days=60)
-"""How far back a fight of the parties counts as what the deal would undo: the article names attacks of the two months before
-(P15, P17)."""
+"""How far back a fight of the parties counts as what the deal would undo: the article names attacks of the two months
+before (P15, P17)."""
 
 HOSTILE_ACTS: frozenset[Kind] = frozenset({"clash", "split"})
 """What ends a deal. A refusal or an ultimatum counters the report instead."""
@@ -186,13 +186,15 @@ class _Groups:
                 return True
         return False
 
+    def family(self, one: str, other: str) -> bool:
+        """Tell whether one of two lines is a branch of the other."""
+        return self.within(one, other) or self.within(other, one)
+
     def akin(self, one: Pair, other: Pair) -> bool:
         """Tell whether reports of two pairs may be of one deal: the same, or on one side the whole for its branch."""
         for a, b in (one, one[::-1]):
             same = (a == other[0], b == other[1])
-            if all(same):
-                return True
-            if same[0] and (self.within(b, other[1]) or self.within(other[1], b)):
+            if all(same) or (same[0] and self.family(b, other[1])) or (same[1] and self.family(a, other[0])):
                 return True
         return False
 
@@ -277,24 +279,8 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
         return None
     if not (page.bids or page.denials):
         # Only its sentences are needed: texts of mere fighting would fill the memory.
-        page.document = _without_text(document)
+        page.document = replace(document, text="", comments="", links=(), sketch=())
     return page
-
-
-def _without_text(document: Document) -> Document:
-    return Document(
-        id=document.id,
-        source=document.source,
-        url=document.url,
-        title=document.title,
-        text="",
-        published_at=document.published_at,
-        fetched_at=document.fetched_at,
-        language=document.language,
-        capture=document.capture,
-        story=document.story,
-        credit=document.credit,
-    )
 
 
 def _first(bid: _Bid) -> tuple[bool, int]:
@@ -340,13 +326,9 @@ def _pairs(event: Event, groups: _Groups, *, fought: set[Pair] | None) -> Iterat
         if (
             fought is None
             or groups.rival(one.actor, other.actor)
-            or (pair in fought and all(actor.jihadist for actor in both) and not _family(pair, groups))
+            or (pair in fought and all(actor.jihadist for actor in both) and not groups.family(*pair))
         ):
             yield pair
-
-
-def _family(pair: Pair, groups: _Groups) -> bool:
-    return groups.within(*pair) or groups.within(pair[1], pair[0])
 
 
 def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[_Bid, ...]:
@@ -401,18 +383,22 @@ class _Cluster:
     affirmed: list[_Joined] = field(default_factory=list)
     denials: list[_Joined] = field(default_factory=list)
     fights: list[_Joined] = field(default_factory=list)
-    first: datetime = datetime.max.replace(tzinfo=UTC)
-    last: datetime = datetime.min.replace(tzinfo=UTC)
+    first: datetime = field(init=False)
+    last: datetime = field(init=False)
     days: set[date] = field(default_factory=set)
     stories: set[str] = field(default_factory=set)
     kinds: set[Kind] = field(default_factory=set)
 
     def add(self, page: _Page, bid: _Bid, role: MemberRole) -> None:
         self.affirmed.append(_Joined(page, bid, role))
-        self.first, self.last = min(self.first, page.at), max(self.last, page.at)
+        times = [joined.page.at for joined in self.affirmed]
+        self.first, self.last = min(times), max(times)
         self.stories.add(_story(page))
         if bid.day:
             self.days.add(bid.day)
+
+    def near(self, page: _Page) -> bool:
+        return self.first - WINDOW <= page.at <= self.last + WINDOW
 
     def akin(self, bid: _Bid, groups: _Groups) -> bool:
         return any(groups.akin(one, other) for one in self.bid.pairs for other in bid.pairs)
@@ -436,22 +422,24 @@ def _clusters(pages: Sequence[_Page], groups: _Groups) -> list[_Cluster]:
             lines = sorted({id for pair in bid.pairs for id in pair})
             near = list({id(cluster): cluster for line in lines for cluster in by_line[line]}.values())
             near = [cluster for cluster in near if cluster.akin(bid, groups)]
-            told = [cluster for cluster in stories[_story(page)] if cluster in near] or stories[_story(page)]
+            # By pages before this one: its own other bids are no reprints.
+            told = [cluster for cluster in stories[_story(page)] if cluster.affirmed[-1].page is not page]
             if told:
                 # The text is known, whatever became of its names when it was cut short.
-                if not any(joined.page is page for joined in told[-1].affirmed):
-                    told[-1].add(page, bid, "reprint")
+                cluster = next((cluster for cluster in told if any(cluster is one for one in near)), told[-1])
+                cluster.add(page, bid, "reprint")
                 continue
-            cluster = _joins(page, bid, near, fights, groups)
-            if cluster is None:
-                if _stale(page, bid):
-                    continue
-                cluster = _Cluster(anchor=page, bid=bid)
+            joined = _joins(page, bid, near, fights, groups)
+            if joined is None and _stale(page, bid):
+                continue
+            cluster = joined or _Cluster(anchor=page, bid=bid)
+            if joined is None:
                 clusters.append(cluster)
                 for line in lines:
                     by_line[line].append(cluster)
-            role: MemberRole = "follow-up" if cluster.affirmed else "first"
-            cluster.add(page, bid, role)
+            # Told again long after, it is no evidence of its own.
+            late = joined is not None and not joined.near(page)
+            cluster.add(page, bid, "follow-up" if late else "corroboration" if cluster.affirmed else "first")
             stories[_story(page)].append(cluster)
     for page in pages:
         for bid in (*page.denials, *page.fights):
@@ -489,7 +477,7 @@ def _joins(page: _Page, bid: _Bid, near: Sequence[_Cluster], fights: Fights, gro
             return cluster
         if _stale(page, bid) or (apart and min(apart) > OTHER_DEAL):
             continue
-        if not cluster.first - WINDOW <= page.at <= cluster.last + WINDOW:
+        if not cluster.near(page):
             continue
         ended = _collapse(cluster, fights, groups, before=page.at)
         if ended is not None:
@@ -550,7 +538,7 @@ def _counter(cluster: _Cluster, page: _Page, bid: _Bid) -> None:
 
 
 def _ids(clusters: Sequence[_Cluster], settled: Mapping[str, Settled], groups: _Groups) -> dict[int, str]:
-    """Give the clusters that hold a settled alert its id: by its anchor, or failing that by another of its documents."""
+    """Give a cluster that holds a settled alert its id: by its anchor, or failing that by another of its documents."""
     given: dict[int, str] = {}
     tests: tuple[Callable[[_Cluster, Settled], bool], ...] = (
         lambda cluster, old: cluster.anchor.document.id == old.anchor,
@@ -619,7 +607,7 @@ def _alert(
 
 
 def _old(cluster: _Cluster, max_age_days: int | None) -> bool:
-    """Tell whether every report of it was fetched long after its publication: somebody who still tells it makes it news."""
+    """Tell whether every report of it was fetched long after publication: while somebody still tells it, it is news."""
     ages = [
         joined.page.document.fetched_at - joined.page.document.published_at
         for joined in cluster.affirmed
@@ -631,7 +619,7 @@ def _old(cluster: _Cluster, max_age_days: int | None) -> bool:
 
 
 def _told(bid: _Bid) -> Event:
-    """Give the event that shows what is reported: the headline's kind, in the sentence of the text that has its source."""
+    """Give the event that shows what is reported: the headline's kind, in the sentence of the text with its source."""
     head = bid.events[0]
     return next((event for event in bid.events if event.field == "text" and event.kind == head.kind), head)
 
@@ -640,7 +628,7 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
     """Give each report the name of where it goes back to: the credited outlet, else the story that first told it.
 
     One origin are the reprints of a story, all that credit one outlet together with that outlet's own stories, the
-    further stories of an outlet that credits nobody, and reports that lean on other reports only.
+    further stories of an outlet that credits nobody, reports that lean on other reports only, and late retellings.
     """
     credits = {joined.page.document.credit for joined in affirmed} - {""}
     roots: dict[str, str] = {}
@@ -658,7 +646,7 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
             other = f"credit:{document.credit}"
         elif own in credits:
             other = f"credit:{own}"
-        elif number and _hearsay(joined):
+        elif number and (joined.role == "follow-up" or _hearsay(joined)):
             other = f"story:{_story(affirmed[0].page)}"
         else:
             other = f"source:{document.source}"
