@@ -35,8 +35,10 @@ from processors.records import utc
 FOLDER = Path(__file__).parent / "outlets"
 PORT = 18700
 """First of the five ports. Fixed, since document ids derive from addresses: two demo runs give the same ids."""
-FEED_SIZE = 10
-"""Items a page of the feed, WordPress's own default; so the wire's archive has a second page."""
+FEED_SIZE = 15
+"""Items a page of the RSS feeds: few enough for the wire's archive to have a second page."""
+NEWS_SIZE = 10
+"""Entries of the news sitemap, which lists only what is new; the archive's lists everything."""
 LISTING_SIZE = 6
 """Teasers a page of the HTML list: small enough for a next page, and a next one after that."""
 MODIFIED = "%Y-%m-%dT%H:%M:%S"
@@ -346,6 +348,7 @@ class Outlet:
             f"<item><title>{escape(page.title)}</title><link>{escape(self._listed(name))}</link>"
             f'<guid isPermaLink="false">{self.name}-{name}</guid><pubDate>{format_datetime(page.published)}</pubDate>'
             f"<dc:creator>{escape(page.author)}</dc:creator><category>{escape(page.section)}</category>"
+            f"<atom:updated>{self.modified(name).isoformat()}</atom:updated>"
             f"<description>{escape(_summary(page.text))}</description></item>\n"
             for name, page in ((name, self.pages[name]) for name in names)
         )
@@ -383,7 +386,7 @@ class Outlet:
         return self._xml("application/xml", f'<sitemapindex xmlns="{space}">\n{maps}</sitemapindex>')
 
     def _news(self, query: dict[str, str]) -> Response:
-        return self._urls(list(self.pages)[:FEED_SIZE], news=True)
+        return self._urls(list(self.pages)[:NEWS_SIZE], news=True)
 
     def _all(self, query: dict[str, str]) -> Response:
         plain = self._urls(list(self.pages), news=False)
