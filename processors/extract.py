@@ -264,11 +264,11 @@ def _decode(capture: Capture) -> str:
             return body.decode("utf-8")
         except UnicodeDecodeError:
             pass
-    declared = [name for name in (http, html_body_declared_encoding(body)) if name]
+    declared = [name for name in (http, html_body_declared_encoding(body)) if name and _is_charset(name)]
     for name in declared:
         try:
             return body.decode(name)
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             continue
     # A page cut off in the middle of a character, or with one bad byte in it, is still in the charset it declares.
     for name in declared:
@@ -276,6 +276,17 @@ def _decode(capture: Capture) -> str:
         if text.count("\ufffd") * 100 < len(text):
             return text
     return body.decode(_guess(body), "replace")
+
+
+def _is_charset(name: str) -> bool:
+    """Tell a charset from what else Python calls a codec (base64, idna, unicode_escape), which a header may name."""
+    if name.replace("-", "_") in ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"):
+        return False
+    try:
+        "".encode(name)
+    except LookupError:
+        return False
+    return True
 
 
 # Letters by which a wrong charset betrays itself: common ones of each language, in text that was decoded with it.

@@ -216,6 +216,12 @@ def test_a_byte_order_mark_is_believed() -> None:
     assert read(page(f"<p>{RUSSIAN}</p>").encode("utf-16")).text == RUSSIAN
 
 
+@pytest.mark.parametrize("name", ["base64", "idna", "unicode_escape", "punycode", "undefined", "rot13", "nonsense"])
+def test_a_header_that_names_no_charset_is_passed_over(name: str) -> None:
+    body = page(f"<p>{RUSSIAN}</p>", lang="ru").encode("windows-1251")
+    assert read(body, content_type=f"text/html; charset={name}").text == RUSSIAN
+
+
 def test_one_broken_byte_does_not_change_the_charset() -> None:
     body = page(f"<p>{RUSSIAN * 3}</p>", '<meta charset="utf-8">').encode().replace("обмене".encode(), b"\xd0")
     assert "Две группировки договорились" in read(body).text
