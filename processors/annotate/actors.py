@@ -4,8 +4,8 @@ The names are data: `processors/actors/*.yml`, one file a camp, and `forms.yml` 
 
 How an alias is written says how it is matched. A capital in it must be a capital in the text, a small letter matches
 either: `IS` never matches "is", `Islamic State` never "an Islamic state", `front al-Nosra` also "Front al-Nosra".
-`{m}` stands for the endings of that name in `forms.yml`. Blank and hyphen are one, apostrophes and vowel signs are
-left out, letters with marks match those without.
+`(a|b|)` stands for each of its parts, `{m}` for the endings of that name in `forms.yml`. Blank and hyphen are one;
+apostrophes, quotation marks and vowel signs are left out; letters with marks match those without.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
@@ -51,7 +51,7 @@ class Mention:
     start: int
     end: int
     alias: str
-    """The alias as the data writes it."""
+    """The alias that matched, as spelled out from the data."""
     adjectival: bool = False
     """The group only describes another: "al-Qaeda-linked", "IS-held"; it is no party of the sentence."""
     person: bool = False
@@ -100,7 +100,9 @@ class Actor(Knowledge):
     weak: _Names = _Names()
     """Ambiguous aliases: they count beside a clear name of any armed group or a subject word of `forms.yml`."""
     own: _Names = _Names()
-    """Very ambiguous aliases: they count only beside a clear alias of the same actor."""
+    """Very ambiguous aliases: they count only beside a clear alias of this actor and of no other that shares them."""
+    places: _Names = _Names()
+    """Names of a country or capital: they count where no word of `forms.yml` shows that the place is meant."""
     unless: tuple[str, ...] = ()
     """Words that, right before or after a weak or own alias, show that another thing is meant."""
     persons: tuple[Person, ...] = ()
@@ -113,11 +115,13 @@ class _Camp(Knowledge):
 class _Forms(Knowledge):
     endings: dict[str, tuple[str, ...]]
     subject: _Names
+    adjectival_hyphened: _Names
     adjectival_after: _Names
     adjectival_before: _Names
+    place_before: _Names
 
 
-_Strength = Literal["clear", "weak", "own"]
+_Strength = Literal["clear", "weak", "own", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +143,13 @@ _SINGLES = {
     "-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ", "\u00a0": " ", "\u202f": " ", "\t": " ",
 }  # fmt: skip
 _APOSTROPHES = "'’‘ʼʻ`´ʿʾ′"
-# Apostrophes, vowel signs, tatweel, combining marks, invisible characters, and every blank after a blank or hyphen.
+_QUOTES = '«»“”„"'
+_LETTERLESS = frozenset(_APOSTROPHES + _QUOTES)
+# Apostrophes, quotation marks, combining marks, tatweel, vowel signs, what cannot be seen,
+# and each blank after a blank or hyphen.
 _DROPPED = re.compile(
-    rf"[{_APOSTROPHES}\u0300-\u036f\u0640\u064b-\u065f\u0670\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad]"
-    r"|(?<=[ \u00a0-]) +"
+    rf"[{_APOSTROPHES}{_QUOTES}\u0300-\u036f\u0640\u064b-\u065f\u0670\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad]"
+    r"|(?<=[ \u00a0-]) "
 )
 
 
@@ -173,19 +180,15 @@ class _Folded:
     """Folded offset at which each dropped character stood, so that an original offset is one bisection away."""
 
     def original(self, position: int) -> int:
-        return position + bisect_right(self.shifts, position)
+        return position + bisect_right(self.shifts, position) if self.shifts else position
 
 
 def _fold(text: str) -> _Folded:
-    shifts: list[int] = []
-    dropped = 0
-    for match in _DROPPED.finditer(text):
-        for position in range(match.start(), match.end()):
-            shifts.append(position - dropped)
-            dropped += 1
-    if dropped:
-        text = _DROPPED.sub("", text)
-    return _Folded(text.translate(_TABLE), shifts)
+    pieces = _DROPPED.split(text)
+    if len(pieces) == 1:
+        return _Folded(text.translate(_TABLE), [])
+    # Each separator was one character: the pieces' lengths say where they stood.
+    return _Folded("".join(pieces).translate(_TABLE), list(accumulate(map(len, pieces[:-1]))))
 
 
 _BRACES = re.compile(r"\{([a-z]*)\}")
@@ -197,8 +200,12 @@ class _Index:
     actors: Mapping[str, Actor]
     automaton: Any
     subject: re.Pattern[str]
+    hyphened: re.Pattern[str]
     after: re.Pattern[str]
     before: re.Pattern[str]
+    place: re.Pattern[str]
+    before_last: frozenset[str]
+    """The last words of what `before` matches, to save the search where none of them stands."""
     unless: Mapping[str, re.Pattern[str]]
     lines: Mapping[str, frozenset[str]]
 
@@ -233,9 +240,13 @@ def _index(folder: Path = FOLDER) -> _Index:
     return _Index(
         actors=actors,
         automaton=automaton,
-        subject=_words(forms.subject, r"(?<!\w)(?:{})"),
-        after=_words(forms.adjectival_after, r"[ ]?(?:{})(?!\w)"),
-        before=_words(forms.adjectival_before, r"(?<!\w)(?:{})[ ]?$"),
+        subject=_words(forms.subject, r"(?<!\w)(?:{})", forms),
+        hyphened=_words(forms.adjectival_hyphened, r"[-\u2010\u2011](?:{})(?!\w)", forms),
+        # A Turkish case stands between the name and what follows it: El Kaide'ye bağlı.
+        after=_words(forms.adjectival_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
+        before=_words(forms.adjectival_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
+        before_last=frozenset(form.split()[-1] for form in _forms(forms.adjectival_before, forms) if form.strip()),
+        place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
         unless={a.id: re.compile("|".join(map(re.escape, map(_plain, a.unless)))) for a in actors.values() if a.unless},
         lines=_lines(actors),
     )
@@ -245,9 +256,14 @@ def _plain(text: str) -> str:
     return _fold(text).text
 
 
-def _words(names: _Names, frame: str) -> re.Pattern[str]:
-    words = [word for field in _Names.model_fields for word in getattr(names, field)]
-    return re.compile(frame.format("|".join(sorted(map(re.escape, map(_plain, words)), key=len, reverse=True))))
+def _forms(names: _Names, forms: _Forms) -> set[str]:
+    written = [word for field in _Names.model_fields for word in getattr(names, field)]
+    return {_plain(form) for word in written for form in _spelled(word, forms)}
+
+
+def _words(names: _Names, frame: str, forms: _Forms) -> re.Pattern[str]:
+    words = sorted(map(re.escape, _forms(names, forms)), key=len, reverse=True)
+    return re.compile(frame.replace("{}", "|".join(words)))
 
 
 def _aliases(actors: Mapping[str, Actor], forms: _Forms) -> Iterator[tuple[_Alias, str]]:
@@ -256,6 +272,7 @@ def _aliases(actors: Mapping[str, Actor], forms: _Forms) -> Iterator[tuple[_Alia
             (actor.aliases, "clear", None),
             (actor.weak, "weak", None),
             (actor.own, "own", None),
+            (actor.places, "place", None),
         ]
         for person in actor.persons:
             groups += [(person.aliases, "clear", person), (person.weak, "weak", person)]
@@ -263,11 +280,19 @@ def _aliases(actors: Mapping[str, Actor], forms: _Forms) -> Iterator[tuple[_Alia
             for language in _Names.model_fields:
                 for written in getattr(names, language):
                     for form in _spelled(written, forms):
-                        yield _alias(actor.id, written, form, language, strength, person_or_none)
+                        yield _alias(actor.id, form, language, strength, person_or_none)
+
+
+_CHOICE = re.compile(r"\(([^()]*)\)")
 
 
 def _spelled(written: str, forms: _Forms) -> Iterator[str]:
-    """Give every inflected form of an alias, and the Arabic one in which the article melts into a preposition."""
+    """Give every form of an alias, and the Arabic one in which the article melts into a preposition."""
+    choice = _CHOICE.search(written)
+    if choice:
+        for part in choice[1].split("|"):
+            yield from _spelled(written[: choice.start()] + part + written[choice.end() :], forms)
+        return
     parts = _BRACES.split(written)
     unknown = [name for name in parts[1::2] if name not in forms.endings]
     if unknown:
@@ -279,15 +304,14 @@ def _spelled(written: str, forms: _Forms) -> Iterator[str]:
             yield "لل" + form[2:]
 
 
-def _alias(
-    actor: str, written: str, form: str, language: str, strength: _Strength, person: Person | None
-) -> tuple[_Alias, str]:
+def _alias(actor: str, form: str, language: str, strength: _Strength, person: Person | None) -> tuple[_Alias, str]:
     folded = _fold(form)
-    places = {folded.original(i): i for i in range(len(folded.text))}
-    capitals = tuple(places[i] for i, letter in enumerate(form) if letter.isupper() and i in places)
+    capitals: tuple[int, ...] = ()
+    if not form.islower():
+        capitals = tuple(i for i in range(len(folded.text)) if form[folded.original(i)].isupper())
     alias = _Alias(
         actor=actor,
-        text=written,
+        text=form,
         language=language,
         strength=strength,
         person=person,
@@ -331,7 +355,12 @@ _CLITICS = re.compile(r"(?<!\w)[وف]?[بلك]?$")
 _TURKISH = re.compile(
     r"(?:[ns]?[iu]n?|n[iu]n|y?[iuae]|n[ae]|n?[dt][ae]n?|y?l[ae]|l[ae]r(?:[iu]n?)?|l[iu]|c[iu]|c[ae]|n?[dt]aki|n?deki)(?!\w)"
 )
-_LATIN_END = re.compile(r"s?(?!\w)")
+# "in" and "from" of a Turkish place name, "to" and "of" too.
+_LOCATIVE = re.compile(r"(?:[dt][ae]n?|y[ae]|n[iu]n)(?!\w)")
+_PLURAL = re.compile(r"s(?!\w)")
+
+
+_Match = tuple[int, int, list[_Alias]]
 
 
 def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Mention, ...]:
@@ -342,11 +371,7 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
     """
     index = _index()
     folded = _fold(text)
-    found = _matches(index, text, folded, language)
-    if not found:
-        return ()
-    if any(alias.strength != "clear" for _, _, alias in found):
-        found = _supported(index, found, folded.text, language, context)
+    found = _decided(index, text, folded, _matches(index, text, folded, language), language, context)
     taken: list[tuple[int, int, _Alias]] = []
     for start, end, alias in sorted(found, key=lambda match: (match[0] - match[1], match[0])):
         if all(end <= other[0] or start >= other[1] for other in taken):
@@ -358,75 +383,107 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
             start=folded.original(start),
             end=folded.original(end - 1) + 1,
             alias=alias.text,
-            adjectival=_adjectival(index, folded.text, start, end),
+            adjectival=_adjectival(index, text, folded, start, end),
             person=alias.person is not None,
         )
         for start, end, alias in sorted(taken, key=lambda match: match[0])
     )
 
 
-def _matches(index: _Index, text: str, folded: _Folded, language: str) -> list[tuple[int, int, _Alias]]:
+def _matches(index: _Index, text: str, folded: _Folded, language: str) -> list[_Match]:
     """Give all aliases that stand as words of their own, with the capitals that they ask for."""
     plain = folded.text
-    found: list[tuple[int, int, _Alias]] = []
+    size = len(plain)
+    found: list[_Match] = []
     for last, (length, aliases) in index.automaton.iter(plain):
         end = last + 1
         start = end - length
-        if not _begins(text, folded, start, aliases[0].arabic) or not _stops(text, folded, end, language):
+        # Most hits lie within a word ("us", "is"): they are passed over before anything else is asked.
+        if end < size and plain[end].isalnum() and not _stops(text, folded, end, language):
             continue
-        for alias in aliases:
-            if alias.strength != "clear" and alias.language not in ("any", language) and language != "und":
-                continue
-            if all(text[folded.original(start + i)].isupper() for i in alias.capitals):
-                found.append((start, end, alias))
-                break
+        if start and plain[start - 1].isalnum() and not _begins(text, folded, start, aliases[0].arabic):
+            continue
+        meant = [
+            alias
+            for alias in aliases
+            if (alias.strength == "clear" or language == "und" or alias.language in ("any", language))
+            and (not alias.capitals or all(text[folded.original(start + i)].isupper() for i in alias.capitals))
+        ]
+        if meant:
+            found.append((start, end, meant))
     return found
 
 
 def _begins(text: str, folded: _Folded, start: int, arabic: bool) -> bool:
-    if start == 0 or not folded.text[start - 1].isalnum():
-        return True
-    if text[folded.original(start) - 1] in _APOSTROPHES:
+    """Tell whether a name begins here after all, though a letter stands before it: after l' or an Arabic clitic."""
+    if text[folded.original(start) - 1] in _LETTERLESS:
         return True
     return arabic and _CLITICS.search(folded.text, max(0, start - 3), start) is not None
 
 
 def _stops(text: str, folded: _Folded, end: int, language: str) -> bool:
-    plain = folded.text
-    if end == len(plain) or not plain[end].isalnum():
+    """Tell whether a name ends here after all, though a letter follows: an ending after an apostrophe, s, Turkish."""
+    if text[folded.original(end - 1) + 1] in _LETTERLESS:
         return True
-    if text[folded.original(end - 1) + 1] in _APOSTROPHES:
+    if _PLURAL.match(folded.text, end):
         return True
-    if _LATIN_END.match(plain, end):
-        return True
-    return language in ("tr", "und") and _TURKISH.match(plain, end) is not None
+    return language in ("tr", "und") and _TURKISH.match(folded.text, end) is not None
 
 
-def _supported(
-    index: _Index, found: list[tuple[int, int, _Alias]], plain: str, language: str, context: str
+def _clear(matches: list[_Match]) -> set[str]:
+    return {alias.actor for _, _, aliases in matches for alias in aliases if alias.strength == "clear"}
+
+
+def _decided(
+    index: _Index, text: str, folded: _Folded, matches: list[_Match], language: str, context: str
 ) -> list[tuple[int, int, _Alias]]:
-    """Leave out ambiguous aliases that nothing in the text or its context bears out."""
-    clear = {alias.actor for _, _, alias in found if alias.strength == "clear"}
-    others = plain
+    """Give each match the one alias that is meant, and leave out ambiguous ones that nothing bears out."""
+    plain = folded.text
+    decided: list[tuple[int, int, _Alias]] = []
+    doubtful: list[_Match] = []
+    for start, end, aliases in matches:
+        clear = next((alias for alias in aliases if alias.strength == "clear"), None)
+        if clear is not None:
+            decided.append((start, end, clear))
+        else:
+            doubtful.append((start, end, aliases))
+    if not doubtful:
+        return decided
+    clear_actors = _clear(matches)
+    around = plain
     if context:
-        others = f"{plain}\n{_plain(context)}"
-        clear |= {
-            alias.actor
-            for _, _, alias in _matches(index, context, _fold(context), language)
-            if alias.strength == "clear"
-        }
-    armed = any(not index.actors[id].state for id in clear) or index.subject.search(others) is not None
-    kept: list[tuple[int, int, _Alias]] = []
-    for start, end, alias in found:
-        if alias.strength != "clear":
-            if not (armed if alias.strength == "weak" else alias.actor in clear):
-                continue
+        other = _fold(context)
+        around = f"{plain}\n{other.text}"
+        clear_actors |= _clear(_matches(index, context, other, language))
+    armed = any(not index.actors[id].state for id in clear_actors) or index.subject.search(around) is not None
+    for start, end, aliases in doubtful:
+        # Two words either side are looked at: 24 characters hold them in these languages.
+        left, right = plain[max(0, start - 24) : start], plain[end : end + 24]
+        owners = {alias.actor for alias in aliases if alias.strength == "own" and alias.actor in clear_actors}
+        for alias in aliases:
             unless = index.unless.get(alias.actor)
-            # Two words either side are looked at: 24 characters hold them in these languages.
-            if unless and unless.search(f"{plain[max(0, start - 24) : start]}|{plain[end : end + 24]}"):
+            if unless and unless.search(f"{left}|{right}"):
                 continue
-        kept.append((start, end, alias))
-    return kept
+            if alias.strength == "weak":
+                meant = armed and not _shouted(text, folded, start, end)
+            elif alias.strength == "own":
+                meant = owners == {alias.actor}
+            else:
+                meant = index.place.search(left) is None and not (
+                    language in ("tr", "und") and _LOCATIVE.match(plain, end)
+                )
+            if meant:
+                decided.append((start, end, alias))
+                break
+    return decided
+
+
+def _shouted(text: str, folded: _Folded, start: int, end: int) -> bool:
+    """Tell whether two capitals stand among capitals only, where "IS" is as likely the verb."""
+    if end - start > 2:
+        return False
+    around = text[max(0, folded.original(start) - 12) : folded.original(end - 1) + 13]
+    return around.upper() == around and sum(letter.isalpha() for letter in around) > 6
 
 
 def _meant(alias: _Alias, counts: Counter[str]) -> str:
@@ -436,10 +493,16 @@ def _meant(alias: _Alias, counts: Counter[str]) -> str:
     return max((alias.actor, *alias.person.also), key=lambda id: counts[id])
 
 
-def _adjectival(index: _Index, plain: str, start: int, end: int) -> bool:
-    return (
-        index.after.match(plain, end) is not None or index.before.search(plain, max(0, start - 40), start) is not None
-    )
+_ARTICLES = frozenset({"the", "le", "la", "les", "l"})
+
+
+def _adjectival(index: _Index, text: str, folded: _Folded, start: int, end: int) -> bool:
+    if index.hyphened.match(text, folded.original(end - 1) + 1) or index.after.match(folded.text, end):
+        return True
+    words = [word for word in folded.text[max(0, start - 40) : start].split()[-3:] if word not in _ARTICLES]
+    if not words or words[-1] not in index.before_last:
+        return False
+    return index.before.search(folded.text, max(0, start - 40), start) is not None
 
 
 def rival(one: str, other: str) -> bool:
