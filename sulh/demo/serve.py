@@ -26,8 +26,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
-from pydantic import ConfigDict
-
 from processors.errors import KnowledgeError, SulhError
 from processors.knowledge import Knowledge, load
 from processors.records import utc
@@ -86,8 +84,6 @@ class Page(Knowledge):
 
 class About(Knowledge):
     """What an outlet's own file says of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     title: str
     tagline: str
