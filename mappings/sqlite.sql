@@ -212,13 +212,13 @@ CREATE TABLE alert_signals (
   PRIMARY KEY (alert, position)
 ) STRICT, WITHOUT ROWID;
 
--- Which documents hold which sketch terms. A term above 2^63 is stored minus 2^64: SQLite's integers are signed.
+-- Which documents (by number) hold which sketch terms: one tree and no more, since a document has dozens of them.
+-- A term above 2^63 is stored minus 2^64: SQLite's integers are signed.
 CREATE TABLE sketch_terms (
   term INTEGER NOT NULL,
-  document INTEGER NOT NULL REFERENCES documents (number) ON DELETE CASCADE,
+  document INTEGER NOT NULL,
   PRIMARY KEY (term, document)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX sketch_terms_by_document ON sketch_terms (document);
 
 -- Folded and stemmed words (processors/fold.py); its rowid is documents.number. It keeps its own copy of the words:
 -- an external-content index must be told the old words to forget them, and a later fold would tell it others.

@@ -93,21 +93,25 @@ class Word:
 def words(text: str, language: str) -> Iterator[Word]:
     """Give the words of a text in a language, in order; a hyphenated one gives its parts, then itself joined."""
     for compound in _COMPOUND.finditer(text):
-        parts = list(_CHAINS.finditer(text, compound.start(), compound.end()))
-        for part in parts:
-            found = _chain_terms(part.group()[:_LONGEST], language)
-            if found:
-                yield Word(part.start(), part.end(), found)
-        if len(parts) > 1:
-            # "cease-fire" is also asked for as "ceasefire".
-            joined = _chain_terms(_HYPHEN.sub("", compound.group())[:_LONGEST], language)
-            if joined:
-                yield Word(compound.start(), compound.end(), joined)
+        at = compound.start()
+        for start, end, found in _compound(compound.group(), language):
+            yield Word(at + start, at + end, found)
 
 
 def terms(text: str, language: str) -> list[str]:
     """Give the folded, stemmed terms under which a text in a language is indexed: letters and digits only."""
-    return [term for word in words(text, language) for term in word.terms]
+    return [term for compound in _COMPOUND.findall(text) for word in _compound(compound, language) for term in word[2]]
+
+
+@lru_cache(maxsize=32_768)
+def _compound(compound: str, language: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
+    """Give start, end and terms of the words in a hyphenated word, or in one without hyphens."""
+    chains = [(chain.start(), chain.end(), chain.group()) for chain in _CHAINS.finditer(compound)]
+    if len(chains) > 1:
+        # "cease-fire" is also asked for as "ceasefire".
+        chains.append((0, len(compound), _HYPHEN.sub("", compound)))
+    found = ((start, end, _chain_terms(chain[:_LONGEST], language)) for start, end, chain in chains)
+    return tuple((start, end, terms) for start, end, terms in found if terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,6 @@ def _asked(chain: str, language: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(term for one in languages for term in _chain_terms(chain[:_LONGEST], one)))
 
 
-@lru_cache(maxsize=32_768)
 def _chain_terms(chain: str, language: str) -> tuple[str, ...]:
     """Give the terms of one word without hyphens as a text in the language holds it."""
     spoken = _spoken(chain, language)
@@ -200,10 +203,13 @@ def _chain_terms(chain: str, language: str) -> tuple[str, ...]:
         stems = _turkish(word)
     elif spoken == "fr":
         lowered = unicodedata.normalize("NFC", word).casefold()
-        # With its accents, and as typed without them.
-        stems = [_stem("fr", lowered), _stem("fr", fold(lowered))]
+        plain = fold(lowered)
+        # With its accents, and as typed without them: a final e may then be the é of a participle.
+        stems = [_stem("fr", lowered), _stem("fr", plain), _stem("fr", _FRENCH_PARTICIPLE.sub("é", plain))]
     elif spoken == "ru":
-        stems = [_stem("ru", fold(word))]
+        plain = fold(word)
+        # -ov is a genitive plural that goes, or a surname of which it is part: Федоров, Федорова.
+        stems = [_stem("ru", plain), plain] if plain.endswith(("ов", "ев")) else [_stem("ru", plain)]
     elif spoken == "en":
         stems = [_stem("en", fold(word))]
     else:
@@ -239,6 +245,7 @@ def _spoken(word: str, language: str) -> str:
 
 
 _FRENCH_ELISION: Final = re.compile(rf"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)[{_APOSTROPHES}]", re.IGNORECASE)
+_FRENCH_PARTICIPLE: Final = re.compile("e(?=e?s?$)")
 _ENGLISH_POSSESSIVE: Final = re.compile(rf"[{_APOSTROPHES}]s$", re.IGNORECASE)
 _TURKISH_SUFFIX: Final = re.compile(
     # Case, possessive, plural, copula: what Turkish puts after the apostrophe of a name. Names with an apostrophe of

@@ -175,10 +175,16 @@ class SqliteStore:
         # Read and stemmed before the transaction begins, which keeps other writers out.
         items = [(item, _index_row(item.document) if item.document else None) for item in batch]
         with self._writing() as db:
+            sketched: dict[int, Sequence[int]] = {}
             for item, words in items:
                 _write_outcome(db, item.outcome, item.rejection)
                 if item.document is not None and words is not None:
-                    _write_document(db, item.document, words, item.events, item.comparisons)
+                    _write_document(db, item.document, words, item.events, item.comparisons, sketched)
+            # Sorted, for the whole batch at once: the terms are random, and the tree is walked through only once.
+            db.executemany(
+                "INSERT INTO sketch_terms (term, document) VALUES (?, ?)",
+                sorted({(_signed(term), number) for number, terms in sketched.items() for term in terms}),
+            )
             _relabel(db, stories or {})
 
     def relabel(self, stories: dict[str, str]) -> None:
@@ -440,22 +446,24 @@ def search(db: sqlite3.Connection, query: Query) -> list[Hit]:
         ("d.source = ?", query.source),
         ("d.day >= ?", query.since.isoformat() if query.since else ""),
         ("d.day <= ?", query.until.isoformat() if query.until else ""),
-        ("EXISTS (SELECT 1 FROM comparisons c WHERE c.document = d.id AND c.claim = ?)", query.claim),
-        ("EXISTS (SELECT 1 FROM events e WHERE e.document = d.id AND e.kind = ?)", query.kind),
+        ("d.id IN (SELECT document FROM comparisons WHERE claim = ?)", query.claim),
+        ("d.id IN (SELECT document FROM events WHERE kind = ?)", query.kind),
     ):
         if value:
             conditions.append(condition)
             values.append(value)
-    table, order = "documents d", "d.dated_at DESC, d.id"
+    table, rank = "documents d", "0"
     if wanted:
-        table = "documents_fts f JOIN documents d ON d.number = f.rowid"
+        table = "documents_fts JOIN documents d ON d.number = documents_fts.rowid"
         conditions.append("documents_fts MATCH ?")
         values.append(_match(wanted))
-        order = f"bm25(documents_fts, {_TITLE_WEIGHT}, 1.0), {order}"
+        rank = f"bm25(documents_fts, {_TITLE_WEIGHT}, 1.0)"
+    # Ranked by number alone, since the sorter would carry the texts along.
     rows = db.execute(
-        "SELECT d.id AS document, d.source, d.language, d.url, d.title, d.published_at, d.story,"
-        " d.text AS snippet"
-        f" FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
+        "SELECT d.id AS document, d.source, d.language, d.url, d.title, d.published_at, d.story, d.text AS snippet"
+        f" FROM (SELECT d.number, {rank} AS score FROM {table} WHERE {' AND '.join(conditions)}"
+        "  ORDER BY score, d.dated_at DESC, d.id LIMIT ?) best"
+        " JOIN documents d ON d.number = best.number ORDER BY best.score, d.dated_at DESC, d.id",
         [*values, query.limit],
     )
     return [
@@ -584,6 +592,7 @@ def _write_document(
     words: tuple[str, str],
     events: Sequence[Event],
     comparisons: Sequence[Comparison],
+    sketched: dict[int, Sequence[int]],
 ) -> None:
     row = _row(document)
     former = next(_raw(db, Document, "documents WHERE id = ?", [document.id]), None)
@@ -600,11 +609,12 @@ def _write_document(
     (number,) = db.execute("SELECT number FROM documents WHERE id = ?", [document.id]).fetchone()
     db.execute("DELETE FROM documents_fts WHERE rowid = ?", [number])
     db.execute("INSERT INTO documents_fts (rowid, title, text) VALUES (?, ?, ?)", [number, *words])
-    db.execute("DELETE FROM sketch_terms WHERE document = ?", [number])
-    db.executemany(
-        "INSERT INTO sketch_terms (term, document) VALUES (?, ?)",
-        [(_signed(term), number) for term in dict.fromkeys(document.sketch)],
-    )
+    if former is not None and number not in sketched:
+        db.executemany(
+            "DELETE FROM sketch_terms WHERE term = ? AND document = ?",
+            [(_signed(term), number) for term in json.loads(former["sketch"])],
+        )
+    sketched[number] = document.sketch
     db.execute("DELETE FROM events WHERE document = ?", [document.id])
     # Two cues can find one and the same thing in one place: the first is kept.
     for event in {event.id: event for event in reversed(events)}.values():
