@@ -16,6 +16,7 @@ import re
 import sqlite3
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
@@ -157,7 +158,8 @@ class Exchange:
     url: str
     """The last address, after ``redirects``."""
     redirects: tuple[str, ...] = ()
-    request_headers: Headers = ()
+    request_headers: Headers | None = ()
+    """None where the request is not known: an imported response."""
     status: int
     headers: Headers
     body: bytes
@@ -448,6 +450,30 @@ class Archive:
         """Open a source for writing. Raises LockedError when another process has it, ArchiveError when unusable."""
         return Writer(self.folder / source, source)
 
+    def rebuild_index(self, source: str, *, now: datetime) -> int:
+        """Make the index anew from the WARC files alone, and give the number of pages; the old one is kept beside it.
+
+        What only the index knew is lost: failing addresses, and how far lists were read.
+        """
+        folder = self.folder / source
+        if not folder.is_dir():
+            raise ArchiveError(f"{folder}: there is no such folder to rebuild an index from")
+        with _locked(folder, source):
+            fresh = folder / "index.sqlite.new"
+            fresh.unlink(missing_ok=True)
+            try:
+                with closing(_connect(fresh)) as index:
+                    index.execute("BEGIN IMMEDIATE")
+                    pages = _rebuild(index, folder)
+                    index.execute("COMMIT")
+                old = folder / "index.sqlite"
+                if old.exists():
+                    old.replace(folder / f"index.sqlite.before-{utc(now):%Y%m%dT%H%M%S}")
+                fresh.replace(old)
+            except (OSError, sqlite3.Error) as error:
+                raise ArchiveError(f"{folder}: the index cannot be rebuilt: {error}") from error
+        return pages
+
     def _index(self, source: str) -> sqlite3.Connection:
         path = self.folder / source / "index.sqlite"
         if not path.is_file():
@@ -477,6 +503,17 @@ def _connect(path: Path) -> sqlite3.Connection:
         index.close()
         raise
     return index
+
+
+def _locked(folder: Path, source: str) -> BaseFileLock:
+    lock = FileLock(folder / "lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LockedError(f"{source} is being crawled by another process; wait for it, or end it") from None
+    except OSError as error:
+        raise ArchiveError(f"{folder}: cannot be written: {error.strerror}") from error
+    return lock
 
 
 def _slice(path: Path, offset: int, length: int, id: str) -> bytes:
@@ -535,13 +572,7 @@ class Writer:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArchiveError(f"{folder}: cannot be made: {error.strerror}") from error
-        self._lock = FileLock(folder / "lock", thread_local=False)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(f"{source} is being crawled by another process; wait for it, or end it") from None
-        except OSError as error:
-            raise ArchiveError(f"{folder}: cannot be written: {error.strerror}") from error
+        self._lock = _locked(folder, source)
         try:
             self._index = _connect(folder / "index.sqlite")
             self._index.execute("PRAGMA synchronous = FULL")
@@ -632,9 +663,11 @@ class Writer:
         """Keep the lists that were read to their end; if all were, later crawls may stop at what is known."""
         return self._do(lambda: self._settle_lists(list(lists), dict(notes) if complete else None, now))
 
-    def end(
-        self, outcome: Literal["ok", "failed", "interrupted"], reason: str, now: datetime
-    ) -> Future[dict[str, int]]:
+    def take(self, exchange: Exchange) -> Future[Stored]:
+        """Archive a page of another archive, as of when it was fetched; one that is here already is known."""
+        return self._do(lambda: self._take(exchange))
+
+    def end(self, outcome: Outcome, reason: str, now: datetime) -> Future[dict[str, int]]:
         """End the crawl and give its counts by disposition; ``unsettled`` counts items without one, an error."""
         return self._do(lambda: self._end(outcome, reason, now))
 
@@ -668,12 +701,14 @@ class Writer:
                 self._index.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     self._index.execute("SAVEPOINT job")
+                    length = self._length
                     try:
                         answers.append((job, job.work(), None))
-                    except (OSError, sqlite3.Error):
+                    except (OSError, sqlite3.OperationalError):
                         raise
                     except Exception as error:
                         self._index.execute("ROLLBACK TO job")
+                        self._cut(length)
                         answers.append((job, None, error))
                     self._index.execute("RELEASE job")
                 self._sync()
@@ -693,15 +728,21 @@ class Writer:
         with suppress(sqlite3.Error):
             self._index.execute("ROLLBACK")
         with suppress(OSError, sqlite3.Error):
-            if self._file is not None:
-                row = self._index.execute("SELECT length FROM files WHERE name = ?", (self._name,)).fetchone()
-                self._file.truncate(row[0] if row else 0)
+            row = self._index.execute("SELECT length FROM files WHERE name = ?", (self._name,)).fetchone()
+            self._cut(row[0] if row else 0)
         what = getattr(error, "strerror", None) or str(error)
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in what
         advice = "free some space and crawl again" if full else "nothing of the last records was kept"
         return ArchiveError(f"{self.folder}: cannot be written: {what}; {advice}")
 
     # Files.
+
+    def _cut(self, length: int) -> None:
+        """Take back what was appended since the file had this length."""
+        if self._file is not None and length < self._length:
+            self._file.truncate(length)
+            self._file.seek(length)
+            self._length = length
 
     def _recover(self) -> None:
         """Cut off what the index does not know, and finish the file, whatever moment the last crawl ended at."""
@@ -922,6 +963,25 @@ class Writer:
         self._settle(item.address, "fetched", "", exchange.fetched_at)
         return Stored(disposition="fetched", reason="", canonical=canonical, body=body)
 
+    def _take(self, exchange: Exchange) -> Stored:
+        address, moment = canonical_url(exchange.url), _iso(exchange.fetched_at)
+        self._index.execute("UPDATE crawls SET discovered = discovered + 1 WHERE id = ?", (self._crawl,))
+        try:
+            body = decode_body(exchange.headers, exchange.body)
+        except BodyError as error:
+            self._tally(moment[:10], "failed", error.reason, 1)
+            return Stored(disposition="failed", reason=error.reason, canonical=address, body=b"")
+        canonical = declared_canonical(body, exchange.url)
+        id = digest(self.source, canonical, moment)
+        if self._index.execute("SELECT 1 FROM captures WHERE id = ?", (id,)).fetchone():
+            self._tally(moment[:10], "known", "seen", 1)
+            return Stored(disposition="known", reason="seen", canonical=canonical, body=body)
+        self._record("page", address, canonical, exchange)
+        facts = {"address": address, "url": canonical, "fetch": exchange.url, "fetched_at": moment}
+        _remember(self._index, facts, exchange.headers, body, self._crawl)
+        self._tally(moment[:10], "fetched", "", 1)
+        return Stored(disposition="fetched", reason="", canonical=canonical, body=body)
+
     def _store_list(self, exchange: Exchange, kind: Kind) -> bytes:
         body = decode_body(exchange.headers, exchange.body)
         address, seen = canonical_url(exchange.requested), _hash(body)
@@ -1021,6 +1081,162 @@ class Writer:
         )
 
 
+def _remember(index: sqlite3.Connection, facts: Mapping[str, Any], headers: Headers, body: bytes, crawl: int) -> None:
+    """Put an archived page's address into the index, unless that knows of a later capture; revisits are not planned."""
+    named = {name.lower(): value for name, value in headers}
+    index.execute(
+        "INSERT INTO urls (address, fetch, canonical, state, first_seen, first_crawl, etag, last_modified, body_hash,"
+        " fetched_at, listed_title, listed_published) VALUES (?, ?, ?, 'archived', ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (address) DO UPDATE SET fetch = excluded.fetch, canonical = excluded.canonical,"
+        " state = 'archived', etag = excluded.etag, last_modified = excluded.last_modified,"
+        " body_hash = excluded.body_hash, fetched_at = excluded.fetched_at"
+        " WHERE coalesce(fetched_at, '') < excluded.fetched_at",
+        (
+            *(facts["address"], facts["fetch"], facts["url"], facts["fetched_at"], crawl),
+            *(named.get("etag", ""), named.get("last-modified", ""), _hash(body), facts["fetched_at"]),
+            *(facts.get("listed_title", ""), facts.get("listed_published")),
+        ),
+    )
+
+
+def _rebuild(index: sqlite3.Connection, folder: Path) -> int:
+    """Read all WARC files into an empty index; whole records only, so a file that was cut short gives what it has."""
+    moments: list[str] = []
+    for path in sorted([*folder.glob("*.warc.gz"), *folder.glob("*.warc.gz.open")]):
+        name, length = path.name.removesuffix(".open"), 0
+        responses: dict[str, _Found] = {}
+        with path.open("rb") as file, suppress(ArchiveLoadFailed, zlib.error, EOFError):
+            records = ArchiveIterator(file)
+            for record in records:
+                content = record.raw_stream.read()
+                offset, size = records.get_record_offset(), records.get_record_length()
+                about = record.rec_headers.get_header
+                if record.rec_type == "response" and record.http_headers is not None:
+                    responses[about("WARC-Record-ID")] = _Found(
+                        offset=offset,
+                        length=size,
+                        status=int(record.http_headers.get_statuscode()),
+                        url=about("WARC-Target-URI"),
+                        headers=tuple(record.http_headers.headers),
+                        content=content,
+                    )
+                elif record.rec_type == "metadata" and about("WARC-Concurrent-To") in responses:
+                    facts = json.loads(content)
+                    _reindex(index, name, facts, responses.pop(about("WARC-Concurrent-To")))
+                    if facts["kind"] == "page":
+                        moments.append(facts["fetched_at"])
+                    length = offset + size
+        index.execute("INSERT INTO files VALUES (?, ?)", (name, length))
+    if moments:
+        index.execute(
+            "INSERT INTO crawls (id, started_at, ended_at, outcome, reason, discovered) VALUES (0, ?, ?, 'rebuilt',"
+            " 'from the WARC files', ?)",
+            (min(moments), max(moments), len(moments)),
+        )
+        for day in sorted({moment[:10] for moment in moments}):
+            count = sum(moment[:10] == day for moment in moments)
+            index.execute("INSERT INTO tallies VALUES (0, ?, 'fetched', '', ?)", (day, count))
+    return len(moments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """One response record of a WARC file, and where it lies."""
+
+    offset: int
+    length: int
+    status: int
+    url: str
+    headers: Headers
+    content: bytes
+
+
+def _reindex(index: sqlite3.Connection, name: str, facts: Mapping[str, Any], found: _Found) -> None:
+    body = decode_body(found.headers, found.content)
+    index.execute(
+        "INSERT INTO captures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        (
+            *(facts["id"], facts["kind"], facts["address"], facts["url"], facts["fetched_at"], found.status, name),
+            *(found.offset, found.length, facts["listed_title"], facts["listed_published"]),
+        ),
+    )
+    if facts["kind"] == "page":
+        _remember(index, dict(facts) | {"fetch": found.url}, found.headers, body, 0)
+    else:
+        index.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (facts["address"], _hash(body)))
+
+
+def import_warc(
+    archive: Archive,
+    files: Iterable[Path],
+    source: str,
+    *,
+    site: str,
+    now: datetime,
+    since: date | None = None,
+    until: date | None = None,
+) -> dict[str, int]:
+    """Copy a site's pages from WARC files into the source's archive, and give the crawl's counts.
+
+    Pages are those that were answered with 200 and HTML, on the days asked for. Importing again changes nothing. Raises
+    ArchiveError that names a file which is missing or no WARC file, before anything is written.
+    """
+    paths = list(files)
+    for path in paths:
+        _first_record(path)
+    with archive.writer(source) as writer:
+        writer.begin(now).result()
+        waiting: deque[Future[Stored]] = deque()
+        problem = ""
+        for path in paths:
+            try:
+                for exchange in _pages_of(path, site):
+                    if (since or date.min) <= exchange.fetched_at.date() <= (until or date.max):
+                        waiting.append(writer.take(exchange))
+                        if len(waiting) > 64:  # so that a large file is not read into memory ahead of the disk
+                            waiting.popleft().result()
+            except (ArchiveLoadFailed, zlib.error, EOFError, OSError, ValueError) as error:
+                problem = problem or f"{path}: is damaged: {error}; the pages before the damage were taken"
+        counts = writer.end("failed" if problem else "ok", problem, now).result()
+    if problem:
+        raise ArchiveError(problem)
+    return counts
+
+
+def _first_record(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            next(iter(ArchiveIterator(file)))
+    except OSError as error:
+        raise ArchiveError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ArchiveLoadFailed, StopIteration, zlib.error, EOFError) as error:
+        raise ArchiveError(f"{path}: is no WARC file") from error
+
+
+def _pages_of(path: Path, site: str) -> Iterator[Exchange]:
+    with path.open("rb") as file:
+        for record in ArchiveIterator(file):
+            url = record.rec_headers.get_header("WARC-Target-URI") or ""
+            http = record.http_headers
+            if record.rec_type != "response" or http is None or not same_site(url, site):
+                continue
+            kind = (http.get_header("Content-Type") or "html").lower()
+            if http.get_statuscode() != "200" or "html" not in kind:
+                continue
+            # The body as the page has it: other archives keep transfer encodings, which are no part of it.
+            body = record.content_stream().read(MAX_BODY + 1)
+            encodings = ("content-encoding", "transfer-encoding", "content-length")
+            yield Exchange(
+                requested=url,
+                url=url,
+                request_headers=None,
+                status=200,
+                headers=tuple((name, value) for name, value in http.headers if name.lower() not in encodings),
+                body=body,
+                fetched_at=utc(datetime.fromisoformat(record.rec_headers.get_header("WARC-Date"))),
+            )
+
+
 def _next_revisit(published: str, first_seen: str, now: datetime) -> str | None:
     born = datetime.fromisoformat(published)
     if born > utc(now):
@@ -1045,27 +1261,36 @@ def _records(exchange: Exchange, facts: Mapping[str, Any]) -> tuple[bytes, bytes
         phrase = "Unknown"
     heads = StatusAndHeaders(f"{exchange.status} {phrase}", kept, protocol=exchange.protocol)
     response = writer.create_warc_record(
-        exchange.url, "response", payload=io.BytesIO(exchange.body), http_headers=heads, warc_headers_dict=dict(moment)
+        exchange.url,
+        "response",
+        payload=io.BytesIO(exchange.body),
+        length=len(exchange.body),
+        http_headers=heads,
+        warc_headers_dict=dict(moment),
     )
     writer.write_record(response)
     first = buffer.getvalue()
     beside = moment | {"WARC-Concurrent-To": response.rec_headers.get_header("WARC-Record-ID")}
     parts = urlsplit(exchange.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    asked = StatusAndHeaders(
-        f"GET {target} {exchange.protocol}", [("Host", parts.netloc), *exchange.request_headers], is_http_request=True
-    )
-    others = []
-    for record in (
-        writer.create_warc_record(exchange.url, "request", http_headers=asked, warc_headers_dict=dict(beside)),
+    said = json.dumps(facts, ensure_ascii=False).encode()
+    records = [
         writer.create_warc_record(
             exchange.url,
             "metadata",
-            payload=io.BytesIO(json.dumps(facts, ensure_ascii=False).encode()),
+            payload=io.BytesIO(said),
+            length=len(said),
             warc_content_type="application/json",
             warc_headers_dict=dict(beside),
-        ),
-    ):
+        )
+    ]
+    if exchange.request_headers is not None:
+        line, fields = f"GET {target} {exchange.protocol}", [("Host", parts.netloc), *exchange.request_headers]
+        asked = StatusAndHeaders(line, fields, is_http_request=True)
+        request = writer.create_warc_record(exchange.url, "request", http_headers=asked, warc_headers_dict=dict(beside))
+        records.insert(0, request)
+    others = []
+    for record in records:
         buffer.seek(0)
         buffer.truncate()
         writer.write_record(record)
