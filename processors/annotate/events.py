@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import Field as Item
 
@@ -23,6 +23,9 @@ from processors.annotate.actors import ACTORS, Mention, mentions
 from processors.knowledge import Knowledge, load, wrong
 from processors.records import Attribution, Document, Event, Field, Kind, Modality, Party, Polarity, Role, digest
 from processors.sentences import sentences
+
+Link = Literal["between", "with", "beside", "against", "from", "to", "by", "of", "on", "other"]
+"""How a party is linked to a cue; `other` takes a party out: "near", "despite"."""
 
 LANGUAGES = ("en", "ar", "ru", "fr", "tr")
 FOLDER = Path(__file__).parent.parent / "cues"
@@ -56,6 +59,8 @@ class Calendar(Knowledge):
     units: dict[str, int]
     """Unit of time to its length in days."""
     ago: tuple[str, ...]
+    since: tuple[str, ...]
+    """Words before a date from which something lasts: it says nothing of how long ago it is."""
 
 
 class Cues(Knowledge):
@@ -66,13 +71,13 @@ class Cues(Knowledge):
     """Letters that may be written together in front of any word, such as the Arabic conjunction and article."""
     sets: dict[str, str] = Item(default_factory=dict)
     """Alternatives that several phrases share, as ``@name``."""
-    links: dict[str, tuple[str, ...]]
+    links: dict[Link, tuple[str, ...]]
     """Relation to the words that stand in front of a party in it: between, with, against, from, to, by, of, on."""
-    links_after: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    links_after: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
     """The same for words that stand behind it."""
-    suffixes: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    suffixes: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
     """The same for endings of the name itself."""
-    prefixes: dict[str, tuple[str, ...]] = Item(default_factory=dict)
+    prefixes: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
     """The same for letters written together in front of it."""
     joins: tuple[str, ...]
     filler: tuple[str, ...]
@@ -102,6 +107,8 @@ class Cues(Knowledge):
     according: tuple[str, ...]
     according_after: tuple[str, ...] = ()
     anonymous: tuple[str, ...]
+    apposition: bool = False
+    """Whether two names side by side are one group: not where the object may follow its subject."""
     cased: bool = True
     """Whether names have capital letters."""
     pair: tuple[str, ...]
@@ -178,7 +185,8 @@ class _Lexicon:
         self.exact: dict[str, list[int]] = {}
         self.stems: dict[str, list[int]] = {}
         self.longest = 0
-        self.triggers: dict[int, list[_Phrase]] = {}
+        # By stage: cues, then what parts a sentence and groups its names, then what is told of an event.
+        self.triggers: tuple[dict[int, list[_Phrase]], ...] = ({}, {}, {})
         self.memo: dict[str, tuple[int, ...]] = {}
         # Longest first, so that "wal" is tried before "wa".
         self.clitics = tuple(sorted(cues.clitics, key=len, reverse=True))
@@ -199,7 +207,8 @@ class _Lexicon:
             steps.append((self._element(word, text), optional))
         if not steps or steps[0][0] < 0 or steps[0][1]:
             raise ValueError(f"the phrase {text!r} must begin with a word that is not optional")
-        self.triggers.setdefault(steps[0][0], []).append(_Phrase(mark, value, tuple(steps)))
+        stage = 0 if mark in ("frame", "unless") else 1 if mark in _PARTING else 2
+        self.triggers[stage].setdefault(steps[0][0], []).append(_Phrase(mark, value, tuple(steps)))
 
     def _element(self, word: str, text: str) -> int:
         if word in self.elements:
@@ -263,6 +272,8 @@ class _Group:
     end: int
     clause: int
     link: str = ""
+    linked_at: int = -1
+    """The word with which the link ends; -1 where the name's ending or nothing says it."""
     possessive: bool = False
     taken: bool = False
     """The object of an earlier cue, so no subject of a later one."""
@@ -303,6 +314,8 @@ class _Line:
     groups: list[_Group]
     loose: list[Mention]
     excluded: list[str]
+    told: set[int] = field(default_factory=set)
+    """The clauses that hold events: a date in one of them is that event's."""
 
     def gap(self, left: int) -> str:
         """Give the characters between this word and the next."""
@@ -320,6 +333,11 @@ class _Found:
     start: int
     end: int
 
+
+_PARTING = frozenset(
+    ("joins", "filler", "people", "breaks", "relatives", "belongs", "belongs_after", "alias", "neutral", "exceptions")
+) | {"pair", "rival", "self", "link", "link_after"}
+"""The marks that part a sentence into clauses and group its names."""
 
 _MARKED = (
     "joins",
@@ -361,7 +379,7 @@ def _layout(text: str) -> _Layout:
     sides: list[list[tuple[str, str]]] = [[], []]
     side, link, inside, context = 0, "", "", ""
     for part in text.split():
-        if part in ("CUE", "CUE[T]", "CUE[A]"):
+        if part in ("CUE", "CUE[T]", "CUE[A]", "CUE[P]"):
             inside = part[4:5]
             side = 1
         elif part in ("A", "T", "P"):
@@ -369,7 +387,7 @@ def _layout(text: str) -> _Layout:
             link = ""
         elif part in ("A?", "T?", "P?"):
             context = part[0]
-        elif part in ("between", "with", "against", "from", "to", "by", "of", "on"):
+        elif part in get_args(Link):
             link = part
         else:
             raise ValueError(f"the layout {text!r} holds {part!r}; expected A, T, P, one of them with ?, CUE or a link")
@@ -426,8 +444,17 @@ class _Reader:
         # The words that begin a cue: a sentence without one is not read further.
         self.cue_elements = frozenset(
             element
-            for element, phrases in self.lexicon.triggers.items()
+            for element, phrases in self.lexicon.triggers[0].items()
             if any(phrase.mark == "frame" for phrase in phrases)
+        )
+        lone = {frame.id for frame in cues.frames if frame.kind in ("truce", "government-truce")}
+        lone |= {id for id, layouts in self.layouts.items() if any(layout.context for layout in layouts)}
+        # The words that begin a cue or a pronoun by which fewer than two names in a sentence can be enough.
+        self.lone_elements = frozenset(
+            element
+            for stage in self.lexicon.triggers[:2]
+            for element, phrases in stage.items()
+            if any(p.value in lone or p.mark in ("pair", "rival", "self") for p in phrases)
         )
         calendar = cues.calendar
         for kind, key, days in (
@@ -439,8 +466,9 @@ class _Reader:
         ):
             for phrase, amount in days.items():
                 self._add(kind, str(amount), phrase, "calendar", key, phrase)
-        for number, phrase in enumerate(calendar.ago):
-            self._add("ago", "", phrase, "calendar", "ago", number)
+        for key, phrases in (("ago", calendar.ago), ("since", calendar.since)):
+            for number, phrase in enumerate(phrases):
+                self._add(key, "", phrase, "calendar", key, number)
         for place, names in places.places.items():
             for phrase in names.get(cues.language, ()):
                 try:
@@ -469,15 +497,17 @@ class _Reader:
         starts = [start for start, _ in words]
         offsets = [mention.start for mention in named]
         cue_elements = self.cue_elements
+        lone_elements = self.lone_elements
         for start, end in sentences(text, document.language):
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
-            if (inside or context.states or context.pairs) and any(
-                number in cue_elements for found in ids[first:last] for number in found
-            ):
-                line = self._line(text, start, end, words[first:last], ids[first:last], inside, context)
-                for found in self._found(line, context):
-                    yield self._event(document, name, line, found)
+            if inside or context.states or context.pairs:
+                numbers = {number for found in ids[first:last] for number in found}
+                enough = len({mention.actor for mention in inside}) > 1 or not lone_elements.isdisjoint(numbers)
+                if enough and not cue_elements.isdisjoint(numbers):
+                    yield from self._events(
+                        document, name, start, end, words[first:last], ids[first:last], inside, context
+                    )
             self._remember(inside, context)
 
     def _remember(self, named: Sequence[Mention], context: _Context) -> None:
@@ -490,31 +520,43 @@ class _Reader:
             if _state(mention.actor):
                 context.states[mention.actor] = None
 
-    def _line(
+    def _events(
         self,
-        text: str,
+        document: Document,
+        name: Field,
         start: int,
         end: int,
         spans: Sequence[tuple[int, int]],
         ids: Sequence[tuple[int, ...]],
         named: Sequence[Mention],
         context: _Context,
-    ) -> _Line:
-        marks = self._marks(ids)
+    ) -> Iterator[Event]:
+        """Read one sentence, no further than it holds a cue, and a cue its parties."""
+        marks: dict[str, list[_Mark]] = {}
+        self._mark(marks, ids, 0)
+        if "frame" not in marks:
+            return
+        self._mark(marks, ids, 1)
+        text = document.title if name == "title" else document.text
         line = _Line(text, start, end, spans, ids, marks, [], set(), {}, [], [], [])
         self._cut(line, named)
         self._group(line, named, context)
-        return line
+        found = self._found(line, context)
+        if found:
+            self._mark(marks, ids, 2)
+            line.told = {line.clauses[one.start] for one in found}
+            for one in found:
+                yield self._event(document, name, line, one)
 
-    def _marks(self, ids: Sequence[tuple[int, ...]]) -> dict[str, list[_Mark]]:
-        """Find every phrase; of two of one sort that begin at one word the longer stands."""
-        triggers, match = self.lexicon.triggers, self.lexicon.match
-        marks: dict[str, list[_Mark]] = {}
+    def _mark(self, marks: dict[str, list[_Mark]], ids: Sequence[tuple[int, ...]], stage: int) -> None:
+        """Find the phrases of a stage."""
+        triggers, match = self.lexicon.triggers[stage], self.lexicon.match
         stop = len(ids)
         for at, found in enumerate(ids):
             for number in found:
                 for phrase in triggers.get(number, ()):
-                    end = match(phrase.steps, ids, at, stop)
+                    # Most phrases are one word, which the trigger itself is.
+                    end = at + 1 if len(phrase.steps) == 1 else match(phrase.steps, ids, at, stop)
                     if end > at:
                         marks.setdefault(phrase.mark, []).append(_Mark(at, end, phrase.value))
         neutral = marks.get("neutral", ())
@@ -522,25 +564,34 @@ class _Reader:
             for mark, values in marks.items():
                 if mark != "neutral":
                     marks[mark] = [v for v in values if not any(n.start <= v.start and v.end <= n.end for n in neutral)]
-        return marks
 
     def _cut(self, line: _Line, named: Sequence[Mention]) -> None:
         """Number the clauses: they part at conjunctions, relative pronouns and strong punctuation."""
-        starts = {mark.start for mark in line.marks.get("breaks", ())}
+        breaks = {mark.start for mark in line.marks.get("breaks", ())}
         relatives = {mark.start for mark in line.marks.get("relatives", ())}
         covered = self._covered(line, named)
+        # The words after which a comma or a stronger sign stands.
+        starts = [start for start, _ in line.spans]
+        strong: set[int] = set()
+        commas: set[int] = set()
+        for sign in _SIGN.finditer(line.text, line.start, line.end):
+            at = bisect_left(starts, sign.start())
+            (commas if sign[0] in _COMMAS else strong).add(at)
         clause = 0
         opened = -1
         for at in range(len(line.spans)):
-            gap = line.gap(at - 1) if at else ""
-            if at and at not in covered and at in relatives:
-                clause += 1
-                line.relative.add(clause)
-                opened = at
-            elif (at and at not in covered and at in starts) or (at and (set(gap) & _STRONG or " - " in gap)):
+            if at and at not in covered:
+                if at in relatives:
+                    clause += 1
+                    line.relative.add(clause)
+                    opened = at
+                elif at in breaks:
+                    clause += 1
+                    opened = -1
+            if at and at in strong:
                 clause += 1
                 opened = -1
-            elif opened >= 0 and at - opened >= 2 and set(gap) & _COMMAS:
+            elif opened >= 0 and at - opened >= 2 and at in commas:
                 clause += 1
                 line.resumes[clause] = line.clauses[opened] - 1
                 opened = -1
@@ -564,7 +615,10 @@ class _Reader:
         units: list[tuple[int, int, tuple[str, ...], Mention | None]] = []
         for mention in named:
             first, last = self._words(starts, line, mention)
-            if mention.adjectival or self._belongs(line, first, last):
+            # "severed ties with al-Qaeda": what the cue is about is a party, though its name follows "ties with".
+            cued = any(mark.end in (first - 1, first) for mark in line.marks.get("frame", ()))
+            about = cued and mention.adjectival and line.text[mention.end : mention.end + 1] not in _HYPHENS
+            if (mention.adjectival and not about) or self._belongs(line, first, last):
                 line.loose.append(mention)
                 continue
             units.append((first, last, (mention.actor,), mention))
@@ -578,6 +632,8 @@ class _Reader:
             group = line.groups[-1] if line.groups else None
             if group is not None:
                 joined = self._joined(line, group, first)
+                if joined == "join" and self.cues.suffixes and not self._together(line, group, first, last, found):
+                    joined = ""
                 if joined == "alias":
                     line.loose.extend([found] if found else [])
                     group.end = last
@@ -595,11 +651,16 @@ class _Reader:
             line.groups.append(group)
         for number, group in enumerate(line.groups):
             floor = line.groups[number - 1].end if number else 0
-            group.link = self._link(line, group, floor) or group.link
+            link, at = self._link(line, group, floor)
+            if link:
+                group.link, group.linked_at = link, at
 
     def _belongs(self, line: _Line, first: int, last: int) -> bool:
         """Tell whether the name says only whose branch, member or town somebody else is."""
+        cues = line.marks.get("frame", ())
         for mark in line.marks.get("belongs", ()):
+            if any(cue.start <= mark.start < cue.end for cue in cues):
+                continue
             if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
                 return True
         return any(last <= mark.start <= last + 1 for mark in line.marks.get("belongs_after", ()))
@@ -671,12 +732,21 @@ class _Reader:
             gap in ("-", "–", "/", " - ", " – ", "—") or set(gap) & _COMMAS or self._conjoined(line, first)
         ):
             return "join"
-        if not between and not gap.strip():
+        if not between and not gap.strip() and self.cues.apposition:
             return "alias"
         if not self._filled(line, group.end, first):
             return ""
         linked = line.has("joins", group.end, first) or set(gap) & _COMMAS or self._conjoined(line, first)
         return "join" if linked else ""
+
+    def _together(self, line: _Line, group: _Group, first: int, last: int, found: Mention | None) -> bool:
+        """Tell whether two Turkish names side by side are joined: by a word, or by a comma and the same ending."""
+        if line.has("joins", group.end, first):
+            return True
+        comma = set(line.gap(group.end - 1)) & _COMMAS
+        if any(mark.start == last for mark in line.marks.get("link_after", ())):
+            return False
+        return bool(comma) and not group.link and not self._ending(line, first, last, found)
 
     def _conjoined(self, line: _Line, first: int) -> bool:
         """Tell whether an Arabic "and" is written together with the word."""
@@ -700,13 +770,12 @@ class _Reader:
                     return link
         return ""
 
-    def _link(self, line: _Line, group: _Group, floor: int) -> str:
+    def _link(self, line: _Line, group: _Group, floor: int) -> tuple[str, int]:
         """Give the relation in which a group stands: by the words next to it, seen through its people."""
         for mark in line.marks.get("link_after", ()):
             if group.end <= mark.start <= group.end + 2 and self._filled(line, group.end, mark.start):
-                return mark.value
+                return mark.value, -1
         at = group.start
-        nearest = ""
         links = [mark for mark in line.marks.get("link", ()) if floor <= mark.start and mark.end <= at]
         for mark in sorted(links, key=lambda mark: -mark.end):
             if line.clauses[mark.start] != group.clause:
@@ -717,9 +786,8 @@ class _Reader:
                 people.start < mark.start <= people.end and people.end <= at for people in line.marks.get("people", ())
             )
             if not inner:
-                nearest = mark.value
-                break
-        return nearest
+                return mark.value, mark.end - 1
+        return "", -1
 
     def _found(self, line: _Line, context: _Context) -> list[_Found]:
         """Find the cues, the longest first where they overlap, and the layout that each one's parties fill."""
@@ -729,8 +797,11 @@ class _Reader:
         covered = {at for group in line.groups for at in range(group.start, group.end)}
         spans: dict[tuple[int, int], list[_Mark]] = {}
         for cue in line.marks.get("frame", ()):
-            if cue.start in covered or any(
-                u.value == cue.value and u.start < cue.end and cue.start < u.end for u in unless
+            # "Washington-backed": an adjective is no act.
+            if (
+                cue.start in covered
+                or line.text[line.spans[cue.start][0] - 1] in _HYPHENS
+                or any(u.value == cue.value and u.start < cue.end and cue.start < u.end for u in unless)
             ):
                 continue
             spans.setdefault((cue.start, cue.end), []).append(cue)
@@ -755,10 +826,13 @@ class _Reader:
             filled = self._layout(line, cue, layout, context)
             if filled is None:
                 continue
+            for group in filled["objects"]:
+                group.taken = True
             result = _settle(frame.kind, filled)
+            if result is None and any(_state(a) for slot in filled.values() for g in slot for a in g.actors):
+                # The parties are found, and one is a state: another layout would only miss it.
+                return None
             if result is not None:
-                for group in filled.get("objects", ()):
-                    group.taken = True
                 return _Found(result[0], result[1], frame, cue.start, cue.end)
         if frame.kind in ("truce", "government-truce"):
             # A truce of which no two groups are said to be parties is, where a state is about, one with the state.
@@ -774,12 +848,14 @@ class _Reader:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
         if layout.inside:
             inner = [g for g in line.groups if cue.start <= g.start and g.end <= cue.end]
+            if layout.inside == "P":
+                inner = [g for g in inner if len(g.actors) > 1]
             if not inner:
                 return None
             slots[layout.inside].append(inner[0])
         clause = line.clauses[cue.start]
         used: list[_Group] = []
-        for role, link in layout.left:
+        for role, link in reversed(layout.left):
             group = self._left(line, cue, clause, role, link, used)
             if group is None:
                 return None
@@ -833,7 +909,7 @@ class _Reader:
         if not before:
             return None
         if clause in line.relative:
-            return before[-1] if cue.start - first <= 6 else None
+            return before[-1] if cue.start - first <= 9 else None
         if clause in line.resumes:
             main = [g for g in before if g.clause == line.resumes[clause] and g.link in ("", "of")]
             return main[-1] if main else None
@@ -861,9 +937,14 @@ class _Reader:
                     return [group, rest[0]] if rest else []
                 return [group]
             return []
+        cues = line.marks.get("frame", ())
         for group in here:
-            if group.link in ("", "of", "on") and (role != "P" or len(group.actors) > 1):
-                return [group]
+            # "backed by rebels": the cue's own preposition is no link of the party.
+            own = cue.start <= group.linked_at < cue.end
+            if (own or group.link in ("", "of", "on")) and (role != "P" or len(group.actors) > 1):
+                # An object stands near its verb, and no other verb between: "backed the plan to push them out".
+                between = any(cue.end <= mark.start and mark.end <= group.start for mark in cues)
+                return [group] if group.start - cue.end <= 8 and not between else []
         return []
 
     def _anded(self, line: _Line, group: _Group) -> bool:
@@ -873,7 +954,7 @@ class _Reader:
         polarity = self._polarity(line, found)
         attribution = self._attribution(line, found)
         when = self._date(line, found, document)
-        old = line.has("past", 0, len(line.spans)) or (
+        old = any(self._near(line, found, mark.start) for mark in line.marks.get("past", ())) or (
             when is not None and document.published_at is not None and (document.published_at.date() - when).days > OLD
         )
         modality: Modality
@@ -911,9 +992,10 @@ class _Reader:
         clause = line.clauses[found.start]
         turns = 0
         for mark in line.marks.get("negation", ()):
-            near = found.start - left <= mark.start < found.end or found.end <= mark.start < found.end + right
+            near = found.start - left <= mark.start < found.start or found.end <= mark.start < found.end + right
             if near and line.clauses[mark.start] == clause:
-                turns += 1
+                # "n'y a aucune": two words of one negation.
+                turns = 1
         for mark in line.marks.get("deny", ()):
             if mark.end <= found.start or line.clauses[mark.start] == clause:
                 turns += 1
@@ -941,9 +1023,13 @@ class _Reader:
         denies = line.marks.get("deny", [])
         for mark in sorted([*says, *denies]):
             ahead = self._before(line, mark.start)
-            behind = self._after(line, mark.end, last)
+            behind = self._after(line, mark.end, found.start if mark.end < found.start else last)
             order = (behind, ahead) if self.cues.say_first else (ahead, behind)
             first, end = next(((a, b) for a, b in order if b > a), (0, 0))
+            if mark in denies and first < found.end and found.start < end:
+                # A denial that stands behind what it denies: its subject is the group named first.
+                subject = next((g for g in line.groups if g.link in ("", "of")), None)
+                first, end = (subject.start, subject.end) if subject else (0, 0)
             # Words that hold the cue are what is said, not who says it: "a truce was announced".
             if end > first and not (first < found.end and found.start < end):
                 return self._speaker(line, first, end)
@@ -956,6 +1042,9 @@ class _Reader:
         while end < last and end - first < 10 and line.clauses[end] == clause:
             end += 1
             if set(line.gap(end - 1)) & (_COMMAS | _QUOTES):
+                break
+            group = next((g for g in line.groups if g.end == end), None)
+            if group is not None and self.cues.say_first:
                 break
         return first, end
 
@@ -1003,10 +1092,22 @@ class _Reader:
             ),
         ).value
 
+    def _near(self, line: _Line, found: _Found, at: int) -> bool:
+        """Tell whether a word of time belongs to the event: in its clause, or in one that tells of no other."""
+        return line.clauses[at] == line.clauses[found.start] or line.clauses[at] not in line.told
+
     def _date(self, line: _Line, found: _Found, document: Document) -> date | None:
         """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
         published = document.published_at.date() if document.published_at else None
-        dates = sorted(self._dates(line, published), key=lambda item: abs(item[0] - found.start))
+        since = {mark.end + step for mark in line.marks.get("since", ()) for step in range(3)}
+        dates = sorted(
+            (
+                item
+                for item in self._dates(line, published)
+                if item[0] not in since and self._near(line, found, item[0])
+            ),
+            key=lambda item: abs(item[0] - found.start),
+        )
         return dates[0][1] if dates else None
 
     def _dates(self, line: _Line, published: date | None) -> Iterator[tuple[int, date]]:
@@ -1035,7 +1136,7 @@ class _Reader:
                     yield mark.start, date(year, month, day or 1)
                 except ValueError:
                     continue
-            elif line.text[line.spans[mark.start][0]].isupper() or not self.cues.cased:
+            elif self.cues.language != "en" or line.text[line.spans[mark.start][0]].isupper():
                 yield mark.start, date(year, month, 1)
         for at, word in enumerate(words):
             number = _number(word)
@@ -1059,7 +1160,8 @@ class _Reader:
                 yield unit.start, published - timedelta(days=amounts[0] * int(unit.value))
 
 
-_STRONG = frozenset(";:؛—")
+_SIGN = re.compile(r"[;:؛—,،]|(?<=\s)[-–](?=\s)")
+_HYPHENS = frozenset("-‐‑")
 _COMMAS = frozenset(",،")
 _QUOTES = frozenset('"“”«»„;:؛')
 _COUNTRIES = frozenset(
@@ -1090,7 +1192,8 @@ def _number(word: str) -> int:
 
 
 def _state(actor: str) -> bool:
-    return ACTORS[actor].state
+    """Tell whether the actor is a state or a militia that fights beside one, whose truces reconcile no jihadists."""
+    return ACTORS[actor].state or ACTORS[actor].camp == "shia-militia"
 
 
 def _line_of(actor: str) -> str:
@@ -1120,8 +1223,13 @@ def _settle(kind: Kind, slots: dict[str, list[_Group]]) -> tuple[Kind, tuple[tup
         return None
     if states:
         return _with_state(kind, agents, targets, both)
-    if kind in ("cooperation", "pact") and not _across(everyone):
-        kind = "coalition"
+    if kind in ("cooperation", "pact", "coalition"):
+        across = _across(everyone)
+        if not across and not _allied(everyone):
+            return None
+        if across and kind == "coalition":
+            return None
+        kind = kind if across else "coalition"
     if kind == "clash" and slots["P"] and len({ACTORS[a].camp for a in both}) < 2 and len(both) > 2:
         return None
     return kind, _roles(agents, targets, both)
@@ -1130,19 +1238,29 @@ def _settle(kind: Kind, slots: dict[str, list[_Group]]) -> tuple[Kind, tuple[tup
 def _with_state(
     kind: Kind, agents: list[str], targets: list[str], both: list[str]
 ) -> tuple[Kind, tuple[tuple[str, Role], ...]] | None:
-    if kind in ("truce", "pact", "negotiation", "government-truce"):
-        return "government-truce", _roles([], [], agents + targets + both)
+    everyone = [*agents, *targets, *both]
+    groups = [a for a in everyone if not _state(a)]
+    if kind in ("truce", "pact", "negotiation"):
+        return ("government-truce", _roles([], [], everyone)) if groups or kind == "truce" else None
     if kind in ("cooperation", "coalition"):
-        return "coalition", _roles([], [], agents + targets + both)
-    if kind == "refusal":
-        return None
-    if both:
-        return None
-    agents = [a for a in agents if not _state(a)]
-    targets = [a for a in targets if not _state(a)]
-    if agents and targets and kind == "clash":
-        return kind, _roles(agents, targets, [])
+        # Kurdish forces with the coalition: allies. Whom else a state helps is no relation among armed groups.
+        kurdish = groups and all(ACTORS[a].camp == "kurdish" for a in groups)
+        allied = all(ACTORS[a].camp == "coalition" for a in everyone if _state(a))
+        return ("coalition", _roles([], [], everyone)) if kurdish and allied else None
+    if kind == "clash" and agents and targets:
+        agents, targets = [a for a in agents if not _state(a)], [a for a in targets if not _state(a)]
+        if agents and targets:
+            return kind, _roles(agents, targets, [])
+        if len(agents) > 1 and not targets and _allied(agents):
+            return "coalition", _roles([], [], agents)
     return None
+
+
+def _allied(actors: Sequence[str]) -> bool:
+    """Tell whether the groups can be standing allies: none on the other side of the split, none a part of another."""
+    if _across(actors):
+        return False
+    return not any(ACTORS[a].parent == b for a in actors for b in actors)
 
 
 def _across(actors: Sequence[str]) -> bool:
@@ -1159,11 +1277,29 @@ def _roles(agents: Iterable[str], targets: Iterable[str], both: Iterable[str]) -
     )
 
 
+_STRONGER: Mapping[Kind, frozenset[Kind]] = {
+    "pact": frozenset({"truce", "merger", "pledge", "swap", "refusal", "split", "ultimatum"}),
+    "negotiation": frozenset({"truce", "pact", "merger", "pledge", "swap", "refusal", "split", "ultimatum"}),
+    "truce": frozenset({"refusal"}),
+    "cooperation": frozenset({"merger", "pledge", "refusal"}),
+    "coalition": frozenset({"truce", "merger"}),
+    "clash": frozenset({"coalition", "cooperation"}),
+    "merger": frozenset({"refusal"}),
+}
+"""The kinds that say of the same parties in one sentence what a kind says, and more: "agreed a truce" is no pact."""
+
+
 def _best(found: list[_Found]) -> list[_Found]:
-    """Keep one finding a kind and set of parties, the earliest."""
+    """Keep one finding a kind and set of parties, the earliest, and none that another of the same parties outdoes."""
     kept: list[_Found] = []
+    kinds: dict[frozenset[str], set[Kind]] = {}
     for one in found:
-        key = (one.kind, frozenset(actor for actor, _ in one.parties))
-        if all((other.kind, frozenset(actor for actor, _ in other.parties)) != key for other in kept):
+        parties = frozenset(actor for actor, _ in one.parties)
+        if one.kind not in kinds.setdefault(parties, set()):
+            kinds[parties].add(one.kind)
             kept.append(one)
-    return kept
+    return [
+        one
+        for one in kept
+        if _STRONGER.get(one.kind, frozenset()).isdisjoint(kinds[frozenset(actor for actor, _ in one.parties)])
+    ]
