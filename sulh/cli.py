@@ -564,3 +564,111 @@ def sources_show(ctx: click.Context, source: str) -> None:
     click.echo(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).rstrip())
     health = Archive(settings.home).health(source, now=now(), interval=sources[source].interval)
     click.echo(f"# last crawl: {health.outcome}{': ' + health.reason if health.reason else ''}")
+
+
+@sources_group.command("check")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@json_option
+@click.pass_context
+def sources_check(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
+    """Fetch the entry and one page of a source live, and say what a crawl would get; nothing is kept.
+
+    A source of your own that answers is marked with today's date in its file.
+    """
+    from sulh.crawling import ask, mark_checked
+
+    settings = settings_of(ctx)
+    wrong = False
+    for source in sources:
+        status, answer = ask(settings, ["--check", source])
+        if not answer:
+            # What is the matter stands on stderr already.
+            ctx.exit(1)
+        facts = json.loads(answer)
+        wrong |= status != 0
+        if as_json:
+            emit([facts])
+        elif status != 0:
+            click.echo(f"{source}: would bring nothing: {facts['reason']}")
+        else:
+            page = facts["page"]
+            click.echo(f"{source}: lists {facts['listed']} items, {facts['dated']} of them dated; the first is")
+            click.echo(f"    {page['url']} ({page['content_type']}, {page['bytes']} bytes)")
+        if status == 0 and (marked := mark_checked(settings, source, now().date())):
+            click.echo(f"    marked as checked in {marked}")
+    if wrong:
+        ctx.exit(1)
+
+
+@sources_group.command("new")
+@click.argument("url")
+@click.option("--id", "name", help="Also save it under this id, e.g. example_gb, in sources/ in the home.")
+@click.pass_context
+def sources_new(ctx: click.Context, url: str, name: str | None) -> None:
+    """Find a site's WordPress API, feed or sitemap, and print the YAML of a source that reads it.
+
+    \b
+    sulh sources new https://monitor.example/ --id monitor_gb
+    """
+    from sulh.crawling import ask, save_source
+
+    settings = settings_of(ctx)
+    status, text = ask(settings, ["--discover", url])
+    if not text:
+        ctx.exit(1)
+    click.echo(text.rstrip())
+    if name:
+        click.echo(f"saved as {save_source(settings, name, text)}; try it: sulh sources check {name}", err=True)
+    if status != 0:
+        click.echo("sulh: the site offers no feed, sitemap or API: fill in the selectors", err=True)
+        ctx.exit(1)
+
+
+@command("backfill")
+@click.argument("source")
+@click.option("--from", "since", type=DAY, required=True, help="First day (YYYY-MM-DD).")
+@click.option("--to", "until", type=DAY, required=True, help="Last day, included.")
+@click.option(
+    "--via", type=click.Choice(["sitemap", "wordpress", "warc"]), help="By what; default: the source's own kind."
+)
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]…")
+@json_option
+@click.pass_context
+def backfill_command(
+    ctx: click.Context,
+    source: str,
+    since: datetime,
+    until: datetime,
+    via: str | None,
+    files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Fetch a source's past into the archive, through the same path; `sulh process` then reads it.
+
+    \b
+    sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via sitemap
+    sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via warc old.warc.gz
+    """
+    from sulh.crawling import backfill, import_files
+
+    if (via == "warc") != bool(files):
+        raise click.UsageError("--via warc takes WARC files, and only it does")
+    if until < since:
+        raise click.UsageError("--to lies before --from")
+    settings = settings_of(ctx)
+    if via == "warc":
+        counts = import_files(settings, source, files, since=since.date(), until=until.date())
+        if as_json:
+            emit([counts])
+        else:
+            click.echo("imported: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        return
+    report = backfill(
+        settings, source, since=since.date(), until=until.date(), via=via, echo=lambda line: click.echo(line, err=True)
+    )
+    if as_json:
+        emit(dict(result) for result in report.results)
+    else:
+        click.echo(report.summary())
+    if not report.ok:
+        ctx.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import IO, Any
 
-from crawlers.sources import Source, collect_sources
+from crawlers.sources import Source, collect_sources, load_source
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
+from sulh.progress import progress
 
 PROCESSES = 2
 """Crawls wait for the network far more than they compute; one process crawls many sources side by side, and a second
@@ -73,28 +77,29 @@ def crawl(
     failed: list[str] = []
 
     def follow(process: subprocess.Popen[str], group: Sequence[str]) -> None:
-        last = ""
         for line in _lines(process.stdout):
             with lock:
-                if line.startswith("{"):
-                    results.append(json.loads(line))
+                said = json.loads(line)
+                if said.pop("event") == "done":
+                    results.append(said)
+                    advance()
                 else:
-                    echo(line)
-                    last = line
+                    echo(f"{said['source']}: {said['settled']} of {said['discovered']}")
         status = process.wait()
         if status != 0:
             with lock:
-                failed.append(f"the crawl of {', '.join(group)} ended with status {status}: {last}")
+                failed.append(f"the crawl of {', '.join(group)} ended with status {status}; see above")
 
-    processes = [subprocess_of(settings, group, options) for group in groups]
+    processes = [subprocess_of(settings, [*options, *named(group)]) for group in groups]
     threads = [
         threading.Thread(target=follow, args=(process, group)) for process, group in zip(processes, groups, strict=True)
     ]
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with progress("crawling sources", len(names)) as advance:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     except BaseException:
         # Ctrl-C, or a scheduler that stops us: let each crawl end cleanly, then make sure that it has.
         for process in processes:
@@ -114,11 +119,14 @@ def crawl(
     return CrawlReport(results=tuple(results), failed=tuple(failed))
 
 
-def subprocess_of(settings: Settings, sources: Sequence[str], options: Sequence[str]) -> subprocess.Popen[str]:
-    """Start the crawl of some sources. It ends by itself when this process does: its standard input closes."""
-    call = [sys.executable, "-m", "crawlers", "--home", str(settings.home)]
-    for source in sources:
-        call += ["--source", source]
+def named(sources: Sequence[str]) -> list[str]:
+    """Give the options that name some sources."""
+    return [part for source in sources for part in ("--source", source)]
+
+
+def subprocess_of(settings: Settings, options: Sequence[str]) -> subprocess.Popen[str]:
+    """Start a process of the crawlers. It ends by itself when this one does: its standard input closes."""
+    call = [sys.executable, "-m", "crawlers", "--with-parent", "--home", str(settings.home)]
     if settings.source_folder.is_dir():
         call += ["--sources-dir", str(settings.source_folder)]
     if settings.allow_loopback:
@@ -130,5 +138,54 @@ def subprocess_of(settings: Settings, sources: Sequence[str], options: Sequence[
     )
 
 
+def ask(settings: Settings, options: Sequence[str]) -> tuple[int, str]:
+    """Let a process of the crawlers answer a question (`--check`, `--discover`); gives its status and what it said."""
+    with subprocess_of(settings, options) as process:
+        answer = process.stdout.read() if process.stdout is not None else ""
+        return process.wait(), answer
+
+
 def _lines(stream: IO[str] | None) -> list[str] | map[str]:
     return [] if stream is None else map(str.rstrip, stream)
+
+
+def backfill(
+    settings: Settings,
+    source: str,
+    *,
+    since: date,
+    until: date,
+    via: str | None,
+    echo: Callable[[str], None],
+) -> CrawlReport:
+    """Crawl the past of one source, by its own kind or by another interface of its site."""
+    options = ["--since", since.isoformat(), "--until", until.isoformat(), *(["--via", via] if via else [])]
+    return crawl(settings, [source], echo=echo, options=options)
+
+
+def save_source(settings: Settings, name: str, text: str) -> Path:
+    """Write a source's YAML into the person's own folder, checked first. Raises SulhError where one is there."""
+    folder = settings.source_folder
+    path = folder / f"{name}.yml"
+    if path.exists():
+        raise SulhError(f"{path}: is there already; choose another --id")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    try:
+        load_source(path)
+    except KnowledgeError:
+        path.unlink()
+        raise
+    return path
+
+
+def mark_checked(settings: Settings, source: str, day: date) -> Path | None:
+    """Note in a source's own file that it answered; gives the file, or None for one that came with the package."""
+    path = settings.source_folder / f"{source}.yml"
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    line = f"checked: {day.isoformat()}"
+    marked, found = re.subn(r"(?m)^checked:.*$", line, text)
+    path.write_text(marked if found else f"{text.rstrip()}\n{line}\n", encoding="utf-8")
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from processors.annotate import language, story
+from processors.annotate.events import events
 from processors.records import Document, Event
 
 
@@ -19,4 +20,4 @@ def annotate(document: Document) -> tuple[Document, tuple[Event, ...]]:
         sketch=story.sketch(document.text),
         credit=story.credit(document.text),
     )
-    return document, ()
+    return document, events(document)
