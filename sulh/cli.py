@@ -485,22 +485,11 @@ def demo_command(ctx: click.Context, folder: Path, port: int | None) -> None:
 
     The outlets tell the two weeks around 15 November 2014 in five languages. A second call changes nothing.
     """
-    from sulh import board
-    from sulh.deliver import render
     from sulh.demo.serve import PORT
     from sulh.showing import demo
 
     report = demo(folder, now=now, echo=lambda line: click.echo(line, err=True), port=port or PORT)
     click.echo(report.run.summary())
-    path = Path(report.settings.store_address)
-    with board.reading(path) as connection:
-        if report.run.changed:
-            for row in board.alert_queue(connection):
-                members = [
-                    (member.document, board.document(connection, member.document)) for member in row.alert.members
-                ]
-                message = render(row.alert, {id: found for id, found in members if found is not None}, limit=WHOLE)
-                click.echo(f"\n{message.title}\n\n{message.body}")
     if not report.run.changed:
         click.echo("nothing has changed since the last demo in this folder")
     call = f"sulh --home {folder} desk"
