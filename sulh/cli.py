@@ -646,7 +646,7 @@ def backfill_command(
         raise click.UsageError("--to lies before --from")
     settings = settings_of(ctx)
     if via == "warc":
-        counts = import_files(settings, source, files, since=since.date(), until=until.date())
+        counts = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
         if as_json:
             emit([counts])
         else:

@@ -1,0 +1,120 @@
+"""`sulh judge` judges a batch by itself: texts, pages and WARC files, in the order given."""
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from processors.errors import SulhError
+from processors.records import SIGNALS
+from sulh.config import Settings
+from sulh.daily import judge_files
+
+NOW = datetime(2014, 12, 1, tzinfo=UTC)
+TRUCE = (
+    "The Islamic State and the Nusra Front have agreed a truce in northern Syria, two opposition commanders said on"
+    " Thursday. The two groups have fought each other for more than a year. Under the agreement they stop attacks on"
+    " each other around Aleppo and open the roads between their towns, the commanders said."
+)
+CLASH = (
+    "Fighters of the Islamic State attacked a checkpoint of the Nusra Front near Albukamal on Sunday. Heavy clashes"
+    " went on until the evening, residents said, and eleven men were killed."
+)
+
+
+def judged(tmp_path: Path, *names: str) -> list[dict[str, Any]]:
+    """Judge files of the folder, with two processes."""
+    settings = Settings(home=tmp_path / "home", workers=1)
+    rows: list[Any] = list(judge_files(settings, [str(tmp_path / name) for name in names], now=NOW))
+    return rows
+
+
+def lines(tmp_path: Path, *rows: object, name: str = "batch.jsonl") -> str:
+    """Write JSON lines; text goes in as it is."""
+    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def test_a_report_alerts_and_its_reprint_joins(tmp_path: Path) -> None:
+    reprint = f"BEIRUT (Agency) - {TRUCE}"
+    rows = judged(
+        tmp_path,
+        lines(
+            tmp_path,
+            {"id": "first", "title": "IS and Nusra agree truce", "text": TRUCE, "published": "2014-11-13"},
+            {"id": "clash", "title": "Clashes at Albukamal", "text": CLASH, "published": "2014-11-02"},
+            {"id": "reprint", "title": "Agency: truce agreed", "text": reprint, "published": "2014-11-14"},
+        ),
+    )
+    first, clash, again = rows
+    assert [row["id"] for row in rows] == ["first", "clash", "reprint"]
+    assert first["language"] == "en"
+    assert first["story"] == again["story"] != clash["story"]
+    assert (first["alert"]["new"], again["alert"]["new"]) == (True, False)
+    assert first["alert"]["id"] == again["alert"]["id"]
+    assert first["alert"]["parties"] == ["islamic-state", "nusra"]
+    assert first["alert"]["origins"] == 1
+    assert list(first["alert"]["caution"]) == list(SIGNALS)
+    assert clash["alert"] is None
+    (event,) = [event for event in first["events"] if event["kind"] == "truce"][:1]
+    assert event["sentence"] in TRUCE or event["sentence"] == "IS and Nusra agree truce"
+    assert set(event) == {"kind", "parties", "polarity", "modality", "place", "date", "sentence"}
+    for row in first["comparisons"]:
+        assert set(row) == {"claim", "bearing", "score", "sentence", "why"}
+    assert any(row["claim"] == "C01" for row in first["comparisons"])
+
+
+def test_an_item_given_twice_is_new_once(tmp_path: Path) -> None:
+    row = {"id": "a", "title": "Truce", "text": TRUCE, "published": "2014-11-13"}
+    first, second = judged(tmp_path, lines(tmp_path, row, row))
+    assert (first["alert"]["new"], second["alert"]["new"]) == (True, False)
+
+
+def test_a_bad_line_costs_itself_alone(tmp_path: Path) -> None:
+    rows = judged(
+        tmp_path,
+        lines(
+            tmp_path,
+            "{not json",
+            '["a list"]',
+            {"id": "empty"},
+            {"id": "when", "text": CLASH, "published": "some day"},
+            {"id": "good", "text": CLASH, "published": "2014-11-02T10:00:00Z"},
+        ),
+    )
+    assert [row.get("rejected", {}).get("reason") for row in rows] == ["bad-line"] * 4 + [None]
+    assert rows[-1]["id"] == "good"
+    assert "expected a JSON object, got list" in rows[1]["rejected"]["detail"]
+
+
+def test_reads_a_page_and_a_warc_file(tmp_path: Path) -> None:
+    paragraphs = "".join(f"<p>{part}.</p>" for part in TRUCE.split(". "))
+    article = f"<article><h1>Truce</h1>{paragraphs}</article>"
+    page = f"<html lang=en><head><title>Truce</title></head><body>{article}</body></html>"
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    with (tmp_path / "crawl.warc.gz").open("wb") as file:
+        writer = WARCWriter(file, gzip=True)
+        headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
+        writer.write_record(
+            writer.create_warc_record(
+                "https://example.org/truce?utm_source=x",
+                "response",
+                payload=BytesIO(page.encode()),
+                http_headers=headers,
+            )
+        )
+    one, other = judged(tmp_path, "page.html", "crawl.warc.gz")
+    assert one["id"] == str(tmp_path / "page.html")
+    assert other["id"] == "https://example.org/truce"
+    assert one["events"] and one["events"] == other["events"]
+
+
+def test_names_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SulhError, match=r"none\.jsonl: cannot be read"):
+        judged(tmp_path, "none.jsonl")
