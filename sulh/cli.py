@@ -617,10 +617,7 @@ def sources_new(ctx: click.Context, url: str, name: str | None) -> None:
 @click.argument("source")
 @click.option("--from", "since", type=DAY, required=True, help="First day (YYYY-MM-DD).")
 @click.option("--to", "until", type=DAY, required=True, help="Last day, included.")
-@click.option(
-    "--via", type=click.Choice(["sitemap", "wordpress", "warc"]), help="By what; default: the source's own kind."
-)
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]…")
+@click.option("--via", type=click.Choice(["sitemap", "wordpress"]), help="By what; default: the source's own kind.")
 @json_option
 @click.pass_context
 def backfill_command(
@@ -629,29 +626,18 @@ def backfill_command(
     since: datetime,
     until: datetime,
     via: str | None,
-    files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Fetch a source's past into the archive, through the same path; `sulh process` then reads it.
 
     \b
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via sitemap
-    sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via warc old.warc.gz
     """
-    from sulh.crawling import backfill, import_files
+    from sulh.crawling import backfill
 
-    if (via == "warc") != bool(files):
-        raise click.UsageError("--via warc takes WARC files, and only it does")
     if until < since:
         raise click.UsageError("--to lies before --from")
     settings = settings_of(ctx)
-    if via == "warc":
-        counts = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
-        if as_json:
-            emit([counts])
-        else:
-            click.echo("imported: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-        return
     report = backfill(
         settings, source, since=since.date(), until=until.date(), via=via, echo=lambda line: click.echo(line, err=True)
     )

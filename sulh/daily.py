@@ -46,7 +46,9 @@ def judged_items(settings: Settings, items: Iterator[Item]) -> Iterator[tuple[It
     """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected."""
     judge_one = Judge(settings.home, settings.register_folder)
     given, worked = itertools.tee(items)
-    with Pool(judge_one, workers=settings.workers, wall_seconds=settings.page_seconds) as pool:
+    with Pool(
+        judge_one, workers=settings.workers, wall_seconds=settings.page_seconds, initializer=judge_one.warm_up
+    ) as pool:
         for item, result in zip(given, pool.map(worked), strict=True):
             if isinstance(result, Overdue | Died):
                 yield item, _lost(item, isinstance(result, Overdue), settings.page_seconds)

@@ -1,14 +1,12 @@
 """`sulh judge` judges a batch by itself: texts, pages and WARC files, in the order given."""
 
+import gzip
 import json
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
 
 from processors.errors import SulhError
 from processors.records import SIGNALS
@@ -39,6 +37,17 @@ def lines(tmp_path: Path, *rows: object, name: str = "batch.jsonl") -> str:
     text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
     (tmp_path / name).write_text(text, encoding="utf-8")
     return name
+
+
+def warc_record(url: str, body: bytes) -> bytes:
+    """Give one response record, as any WARC tool writes it."""
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + body
+    head = (
+        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2014-11-14T08:00:00Z\r\n"
+        "WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n"
+        f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    )
+    return gzip.compress(head.encode() + http + b"\r\n\r\n")
 
 
 def test_a_report_alerts_and_its_reprint_joins(tmp_path: Path) -> None:
@@ -98,17 +107,7 @@ def test_reads_a_page_and_a_warc_file(tmp_path: Path) -> None:
     article = f"<article><h1>Truce</h1>{paragraphs}</article>"
     page = f"<html lang=en><head><title>Truce</title></head><body>{article}</body></html>"
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    with (tmp_path / "crawl.warc.gz").open("wb") as file:
-        writer = WARCWriter(file, gzip=True)
-        headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
-        writer.write_record(
-            writer.create_warc_record(
-                "https://example.org/truce?utm_source=x",
-                "response",
-                payload=BytesIO(page.encode()),
-                http_headers=headers,
-            )
-        )
+    (tmp_path / "crawl.warc.gz").write_bytes(warc_record("https://example.org/truce?utm_source=x", page.encode()))
     one, other = judged(tmp_path, "page.html", "crawl.warc.gz")
     assert one["id"] == str(tmp_path / "page.html")
     assert other["id"] == "https://example.org/truce"
