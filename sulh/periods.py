@@ -9,8 +9,8 @@ from typing import Literal
 
 Step = Literal["day", "week", "month", "year"]
 
-# About as many columns as the eye still tells apart in a plot as wide as a table cell.
-_MOST = 40
+# In a plot as wide as a table cell (150 pixels) a column is then 2.5 pixels: the least that still shows its colour.
+_MOST = 60
 
 
 def fitting(days: Iterable[date]) -> Step:

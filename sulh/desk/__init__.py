@@ -36,14 +36,16 @@ class Desk(Datasette):  # type: ignore[misc]
         store: Path,
         *,
         home: Path | None,
+        sources: Path | None,
         registers: Registers,
         now: Callable[[], datetime],
         hosts: frozenset[str],
     ) -> None:
-        """Take the store's path, where the archive is, the claims, the clock, and the host names answered to."""
+        """Take where store, archive and sources are, the claims, the clock, and the host names answered to."""
         # Before the rest: Datasette asks the plugins for routes while it is being made.
         self.store = store
         self.home = home
+        self.sources = sources
         self.claims = registers
         self.now = now
         self.hosts = hosts
@@ -91,18 +93,22 @@ def app(
     store: Path,
     *,
     home: Path | None = None,
+    sources: Path | None = None,
     registers: Registers | None = None,
     now: Callable[[], datetime] | None = None,
     hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1", "[::1]"}),
 ) -> Desk:
     """Give the desk over a store as an application. Raises StoreError where there is no store that it can read.
 
+    With ``home`` the archive there is asked for the health of the sources and for what waits to be processed;
+    ``sources`` is the folder of the person's own sources, which need not exist.
     Only requests for ``hosts`` are answered: a page elsewhere must not reach the desk by pointing its own name here.
     """
     board.connect(store).close()
     return Desk(
         store,
         home=home,
+        sources=sources,
         registers=registers if registers is not None else load_registers(),
         now=now or (lambda: datetime.now(UTC)),
         hosts=hosts,
@@ -115,6 +121,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8020,
     home: Path | None = None,
+    sources: Path | None = None,
     registers: Registers | None = None,
     now: Callable[[], datetime] | None = None,
     ready: Callable[[str], Any] | None = None,
@@ -124,7 +131,7 @@ def serve(
     Raises StoreError, or DeskError where the port is taken.
     """
     names = {host, f"[{host}]", "localhost", "127.0.0.1", "[::1]"}
-    desk = app(store, home=home, registers=registers, now=now, hosts=frozenset(names))
+    desk = app(store, home=home, sources=sources, registers=registers, now=now, hosts=frozenset(names))
     with _listening(host, port) as listener:
         address = listener.getsockname()
         name = f"[{address[0]}]" if ":" in address[0] else address[0]

@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlencode
 
 from datasette import Response, hookimpl
 
+from crawlers.sources import collect_sources
 from processors.archive import Archive, Health
 from processors.errors import ArchiveError, SulhError
 from processors.records import SIGNALS, Comparison, Event, Kind, Record
@@ -55,7 +56,9 @@ class Asked:
 
     registers: Registers
     now: datetime
-    home: Path | None
+    archive: Archive | None
+    sources: Path | None
+    """Folder of the person's own sources, which need not exist."""
     path: Mapping[str, str]
     query: Mapping[str, str]
 
@@ -111,7 +114,7 @@ def today(connection: sqlite3.Connection, asked: Asked) -> Page:
     for row in rows:
         languages.update(dict(row.languages))
     queue = board.alert_queue(connection)
-    balances = board.balances(board.ledger(connection))
+    balances = board.balances(board.ledger(connection, archive=asked.archive))
     return Page(
         template="today.html",
         title="Today" if day == latest or day is None else words.day(day),
@@ -207,7 +210,8 @@ def claim(connection: sqlite3.Connection, asked: Asked) -> Page:
     groups: dict[str, dict[str, list[board.Evidence]]] = {bearing: defaultdict(list) for bearing in board.BEARINGS}
     for one in rows:
         groups[one.bearing][one.origin].append(one)
-    ids = [claim.id for found, claim in asked.registers.claims() if found.article.id == register]
+    home = next(found for found in asked.registers if found.article.id == register)
+    ids = [claim.id for claim in home.claims]
     at = ids.index(id)
     return Page(
         template="claim.html",
@@ -215,7 +219,7 @@ def claim(connection: sqlite3.Connection, asked: Asked) -> Page:
         context={
             "row": row,
             "claim": known,
-            "article": next(found.article for found in asked.registers if found.article.id == register),
+            "article": home.article,
             # Within an origin the earliest telling stands for the rest.
             "groups": {
                 bearing: [tellings[::-1] for tellings in origins.values()] for bearing, origins in groups.items()
@@ -472,44 +476,73 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
 
 def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
     """Every source: what it brought, when it last answered, and how it fares."""
-    rows = board.source_rows(connection)
-    health: dict[str, Health] = {}
-    problems: dict[str, str] = {}
-    if asked.home is not None:
-        archive = Archive(asked.home)
-        for name in archive.sources():
+    rows = {row.source: row for row in board.source_rows(connection, archive=asked.archive)}
+    folder = asked.sources if asked.sources is not None and asked.sources.is_dir() else None
+    known, broken = collect_sources(folder) if asked.archive is not None else ({}, ())
+    moods: dict[str, tuple[str, str]] = {}
+    for name in asked.archive.sources() if asked.archive is not None else ():
+        rows.setdefault(name, board.SourceRow(source=name))
+    for name, row in rows.items():
+        health: Health | None = None
+        if asked.archive is not None and name in asked.archive.sources():
             try:
-                health[name] = archive.health(name, now=asked.now)
+                # A source whose file is gone is judged as one that is looked at daily.
+                interval = known[name].interval if name in known else timedelta(days=1)
+                health = asked.archive.health(name, now=asked.now, interval=interval)
             except ArchiveError as error:
                 # One damaged index must not hide the other sources.
-                problems[name] = str(error)
-    known = {row.source for row in rows}
-    rows += [board.SourceRow(source=name) for name in sorted(health.keys() | problems.keys()) if name not in known]
-    rows = [replace(row, health=problems.get(row.source) or _health(health.get(row.source))) for row in rows]
+                moods[name] = ("bad", "archive unreadable")
+                rows[name] = replace(row, health=str(error))
+                continue
+        moods[name] = _mood(row, health)
+        rows[name] = replace(row, health="; ".join([moods[name][1], *_health(health)]))
     return Page(
         template="sources.html",
         title="Sources",
-        context={"rows": rows, "health": health, "problems": problems},
+        context={
+            "rows": [rows[name] for name in sorted(rows)],
+            "moods": moods,
+            "known": known,
+            "never": sorted(known.keys() - rows.keys()),
+            "broken": [str(error) for error in broken],
+        },
         kind=board.SourceRow,
-        rows=rows,
+        rows=[rows[name] for name in sorted(rows)],
     )
 
 
-def _health(health: Health | None) -> str:
+def _mood(row: board.SourceRow, health: Health | None) -> tuple[str, str]:
+    """Sum a source up in two words, the worst first."""
+    if row.gap or (health and health.unbalanced):
+        return ("bad", "out of balance")
+    if health and health.failures:
+        return ("bad", "failing")
+    if not row.fetched and row.failed:
+        return ("bad", "only failures")
+    if health and health.stale:
+        return ("warn", "stale")
+    if health and health.failing:
+        return ("warn", "pages fail")
+    return ("good", "in order")
+
+
+def _health(health: Health | None) -> list[str]:
     if health is None:
-        return ""
-    said = [health.outcome if health.outcome != "ok" else "last crawl went well"]
-    if health.reason:
-        said.append(health.reason)
+        return []
+    said = []
+    if health.failures:
+        said.append(f"last crawl {health.outcome}" + (f": {health.reason}" if health.reason else ""))
     if health.failures > 1:
-        said.append(f"{health.failures} crawls failed in a row")
+        said.append(f"{health.failures} crawls in a row")
+    if health.unbalanced:
+        said.append(f"{words.count(health.unbalanced, 'item')} without a disposition")
+    if health.stale:
+        said.append(f"last read {words.clock(health.last_ok)}" if health.last_ok else "never read to the end")
     if health.failing:
         said.append(words.count(health.failing, "address keeps failing", "addresses keep failing"))
-    if health.unbalanced:
-        said.append(words.count(health.unbalanced, "item") + " unaccounted for")
-    if health.stale and health.last_ok:
-        said.append(f"no good crawl since {words.clock(health.last_ok)}")
-    return "; ".join(said)
+    if health.fresh_a_day is not None:
+        said.append(f"{health.fresh_a_day:.3g} new items a day")
+    return said
 
 
 def search(connection: sqlite3.Connection, asked: Asked) -> Page:
@@ -533,7 +566,7 @@ def search(connection: sqlite3.Connection, asked: Asked) -> Page:
             "query": query,
             "hits": [(hit, _snippet(hit.snippet)) for hit in hits],
             "languages": words.LANGUAGES,
-            "sources": [row.source for row in board.source_rows(connection)],
+            "sources": board.source_names(connection),
             "claims": [claim for _, claim in asked.registers.claims()],
             "kinds": get_args(Kind),
         },
@@ -554,7 +587,7 @@ def _snippet(text: str) -> list[tuple[str, bool]]:
 def ledger(connection: sqlite3.Connection, asked: Asked) -> Page:
     """What became of every item, a source and day at a time, with the two equations that must hold."""
     source, day = asked.query.get("source", ""), asked.day()
-    every = board.balances(board.ledger(connection))
+    every = board.balances(board.ledger(connection, archive=asked.archive))
     rows = [row for row in every if (not source or row.source == source) and (day is None or row.day == day)]
     reason = asked.query.get("reason", "")
     declined = board.rejections(connection, source=source, day=day, reason=reason, limit=200)
@@ -688,7 +721,8 @@ async def _shown(view: View, request: Any, datasette: Any) -> Response:
     asked = Asked(
         registers=datasette.claims,
         now=datasette.now(),
-        home=datasette.home,
+        archive=Archive(datasette.home) if datasette.home is not None else None,
+        sources=datasette.sources,
         path=path,
         query={name: request.args[name] for name in request.args},
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from processors.annotate.actors import ACTORS
 from processors.records import utc
-from sulh.periods import label
+from sulh.periods import Step, label
 
 LANGUAGES = {
     "ar": "Arabic",
@@ -93,11 +94,21 @@ def groups(ids: Iterable[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def place(id: str) -> str:
+    """Write a place's id as a name: khan-al-subul as Khan al-Subul."""
+    return re.sub(r"\bal ", "al-", " ".join(word if word == "al" else word.capitalize() for word in id.split("-")))
+
+
 def day(moment: datetime | date | None) -> str:
     """Write a day: 5 Nov 2014."""
     if moment is None:
         return ""
     return label(utc(moment).date() if isinstance(moment, datetime) else moment, "day", full=True)
+
+
+def period(start: date, step: Step) -> str:
+    """Write a period of a plot: 5 Nov 2014, Nov 2014, 2014."""
+    return label(start, "day" if step == "week" else step, full=True)
 
 
 def clock(moment: datetime | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from processors.archive import Archive, Exchange, Listed
 from processors.errors import StoreError
 from sulh import board, desk
 from sulh.desk import DeskError, words
@@ -335,6 +336,45 @@ def test_the_day_of_the_front_page_can_be_chosen(get: Get) -> None:
     rows = get("/?day=2014-11-14&_format=json").json()
     # The document's current text came in a day later.
     assert [(row["source"], row["documents"]) for row in rows] == [("vestnik_ru", 0)]
+
+
+def test_with_the_archive_the_sources_show_their_health(tmp_path: Path) -> None:
+    path = sample.write(tmp_path / "store.sqlite")
+    get = getting(desk.app(path, home=tmp_path, registers=sample.registers(), now=lambda: sample.DAWN))
+    for source, outcome, reason in (("wire_us", "ok", ""), ("down_tr", "failed", "dns"), ("down_tr", "failed", "dns")):
+        with Archive(tmp_path).writer(source) as writer:
+            writer.begin(sample.DAWN).result()
+            writer.end(outcome, reason, sample.DAWN).result()  # type: ignore[arg-type]
+    broken = tmp_path / "archive" / "gazette_fr"
+    broken.mkdir()
+    (broken / "index.sqlite").write_text("no index")
+    rows = {row["source"]: row["health"] for row in get("/sources.json").json()}
+    assert rows["down_tr"] == "failing; last crawl failed: dns; 2 crawls in a row; never read to the end"
+    assert "index.sqlite" in rows["gazette_fr"]
+    assert rows["blog_xx"].startswith("out of balance")
+    assert get("/sources").status_code == get("/ledger").status_code == get("/").status_code == 200
+
+
+def test_pages_that_wait_are_counted_from_the_archive(tmp_path: Path) -> None:
+    path = sample.write(tmp_path / "store.sqlite")
+    with Archive(tmp_path).writer("wire_us") as writer:
+        writer.begin(sample.DAWN).result()
+        listed = Listed(address="https://wire_us.test/new", url="https://wire_us.test/new")
+        (item,) = writer.discover([listed], sample.DAWN).result().due
+        exchange = Exchange(
+            requested=item.url,
+            url=item.url,
+            fetched_at=sample.DAWN,
+            status=200,
+            headers=(("Content-Type", "text/html"),),
+            body=b"<html><title>New</title></html>",
+        )
+        writer.store(item, exchange).result()
+        writer.end("ok", "", sample.DAWN).result()
+    get = getting(desk.app(path, home=tmp_path, registers=sample.registers(), now=lambda: sample.DAWN))
+    rows = {(row["source"], row["day"]): row for row in get("/ledger.json").json()}
+    assert rows["wire_us", "2014-11-13"]["waiting"] == 1
+    assert "1 page fetched and not yet read" in get("/").text
 
 
 def test_a_balance_counts_what_is_waiting(path: Path) -> None:
