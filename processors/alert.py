@@ -391,7 +391,8 @@ class _Cluster:
 
     def add(self, page: _Page, bid: _Bid, role: MemberRole) -> None:
         self.affirmed.append(_Joined(page, bid, role))
-        times = [joined.page.at for joined in self.affirmed]
+        # Reprints and late retellings keep no report in the news.
+        times = [joined.page.at for joined in self.affirmed if joined.role in ("first", "corroboration")]
         self.first, self.last = min(times), max(times)
         self.stories.add(_story(page))
         if bid.day:

@@ -222,6 +222,7 @@ def test_the_same_deal_told_late_opens_nothing_but_a_new_one_does() -> None:
     new = report("c", day=61)
     assert [roles(one) for one in decide(first, late)] == [{"a": "first", "b": "follow-up"}]
     assert len(decide(first, new)) == 2
+    assert len(decide(first, late, new)) == 2
 
 
 def test_denials_and_refusals_join_and_deny() -> None:
