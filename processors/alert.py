@@ -221,6 +221,10 @@ class _Bid(NamedTuple):
     """In order of the title, then the text."""
     day: date | None
     """When the deal was, where a sentence says so."""
+    places: frozenset[str]
+    local: frozenset[str]
+    """The places where fighters stand alone (Qalamoun, Arsal, Yarmouk), if it is about these only: such a deal is one of
+    its own, and says nothing of the leaders (C24)."""
 
 
 @dataclass(slots=True)
@@ -262,10 +266,9 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
     fought = {pair for event in events if event.kind == "clash" for pair in _pairs(event, groups, fought=None)}
     bids = _bids(affirmed, groups, fought)
     against = _bids(denied, groups, fought)
-    # A document that begins with the denial is one: it repeats what it denies, and reports nothing.
-    bids = tuple(
-        bid for bid in bids if not any(_first(other) < _first(bid) and _touch(bid, other) for other in against)
-    )
+    # A document that begins with the denial is one: it repeats what it denies, and reports nothing. So is one whose
+    # first sentence tells of an offer and its refusal.
+    bids = tuple(bid for bid in bids if not any(_first(no) <= _first(bid) and _touch(bid, no) for no in against))
     page = _Page(
         arrival=(document.fetched_at.astimezone(UTC).date().isoformat(), at, document.id),
         document=document,
@@ -350,6 +353,7 @@ def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[
     for pairs, told in parts:
         told.sort(key=lambda event: (event.field != "title", event.start, event.id))
         lines = {id for pair in pairs for id in pair}
+        places = frozenset(event.place for event in told if event.place)
         bids.append(
             _Bid(
                 pairs=frozenset(pairs),
@@ -361,9 +365,15 @@ def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[
                 kinds=frozenset(event.kind for event in told),
                 events=tuple(told),
                 day=next((event.date for event in told if event.date), None),
+                places=places,
+                local=places if places and all(_stands_alone(place) for place in places) else frozenset(),
             )
         )
     return tuple(sorted(bids, key=lambda bid: (_first(bid), bid.parties)))
+
+
+def _stands_alone(place: str) -> bool:
+    return any(hit.concept == "front" for hit in _terms().find(place, "und"))
 
 
 # Clustering
@@ -397,6 +407,14 @@ class _Cluster:
         self.stories.add(_story(page))
         if bid.day:
             self.days.add(bid.day)
+
+    def may_hold(self, bid: _Bid) -> bool:
+        """Tell whether a report may be of this deal by what it calls it, and by where it was."""
+        if not any(bid.kinds & family and self.bid.kinds & family for family in FAMILIES):
+            return False
+        if not self.bid.local:
+            return not bid.local
+        return bid.local == self.bid.local or (not bid.places and bid.events[0].kind == self.bid.events[0].kind)
 
     def near(self, page: _Page) -> bool:
         return self.first - WINDOW <= page.at <= self.last + WINDOW
@@ -471,7 +489,7 @@ def _by_line(pages: Iterable[_Page]) -> Fights:
 def _joins(page: _Page, bid: _Bid, near: Sequence[_Cluster], fights: Fights, groups: _Groups) -> _Cluster | None:
     """Give the alert that a report belongs to: the latest of those that it may tell of."""
     for cluster in sorted(near, key=lambda cluster: (cluster.last, cluster.anchor.arrival), reverse=True):
-        if not any(bid.kinds & family and cluster.bid.kinds & family for family in FAMILIES):
+        if not cluster.may_hold(bid):
             continue
         apart = [abs(bid.day - day) for day in cluster.days] if bid.day else []
         if any(days <= SAME_DEAL for days in apart):
@@ -509,7 +527,7 @@ def _collapse(
                 or page.at > min(cluster.last + COLLAPSE, before or datetime.max.replace(tzinfo=UTC))
                 or _story(page) in cluster.stories
                 or not cluster.akin(bid, groups)
-                or any(cluster.akin(own, groups) for own in page.bids)
+                or any(cluster.akin(own, groups) for own in (*page.bids, *page.denials))
                 or _elsewhere(cluster, bid)
             ):
                 continue
@@ -519,19 +537,14 @@ def _collapse(
 
 def _elsewhere(cluster: _Cluster, bid: _Bid) -> bool:
     """Tell whether fighters fight in one place while a deal that is local to another may hold."""
-    places = [event.place for event in cluster.bid.events if event.place]
-    return (
-        bool(places)
-        and any(hit.concept == "local" for hit in _terms().find(places[0], "und"))
-        and any(event.place and event.place not in places for event in bid.events)
-    )
+    return bool(cluster.bid.local and bid.places) and cluster.bid.local.isdisjoint(bid.places)
 
 
 def _counter(cluster: _Cluster, page: _Page, bid: _Bid) -> None:
     """Let a denial or refusal join the alert that it counters."""
     if bid not in page.denials or page.document.id in cluster.documents():
         return
-    if cluster.first - SAME_DEAL <= page.at <= cluster.last + WINDOW:
+    if not _elsewhere(cluster, bid) and cluster.first - SAME_DEAL <= page.at <= cluster.last + WINDOW:
         cluster.denials.append(_Joined(page, bid, "denial"))
 
 
@@ -708,6 +721,7 @@ class _Words(Knowledge):
     hearsay: Mapping[TermLanguage, tuple[str, ...]]
     interested: Mapping[TermLanguage, tuple[str, ...]]
     local: Mapping[TermLanguage, tuple[str, ...]]
+    front: Mapping[TermLanguage, tuple[str, ...]]
     against_interest: Mapping[TermLanguage, tuple[str, ...]]
     experts: Mapping[TermLanguage, tuple[str, ...]]
     doubts: Mapping[TermLanguage, tuple[str, ...]]
@@ -784,7 +798,9 @@ def _anonymous_source(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     bare = None
     for joined, event, attribution in _speakers(cluster):
         language = joined.page.document.language
-        if not attribution.named or any(hit.concept == "press" for hit in _terms().find(attribution.speaker, language)):
+        # "An opposition official" is nobody's name, and an agency was not there.
+        spoken = {hit.concept for hit in _terms().find(attribution.speaker, language)}
+        if not attribution.named or spoken & {"press", "anonymous"}:
             continue
         if attribution.actor or any(hit.concept == "role" for hit in _terms().find(event.sentence, language)):
             document = joined.page.document.id
@@ -842,7 +858,7 @@ def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     name = "local_exception"
     for joined in cluster.affirmed:
         for event in joined.bid.events:
-            if any(hit.concept == "local" for hit in _terms().find(event.place, "und")):
+            if _stands_alone(event.place):
                 return _shown(name, joined, event.sentence, f"it is about {event.place}, where fighters stand alone")
     for line in lines:
         if line.told and "local" in line.words:

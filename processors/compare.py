@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from processors.knowledge import Knowledge, load
-from processors.records import Bearing, Comparison, Document, Event, Field, Party, digest
+from processors.records import RECONCILING, Bearing, Comparison, Document, Event, Field, Party, digest
 from processors.register import PLACE, Claim, EventPattern, Register, Registers, Side, StatementPattern
 from processors.sentences import sentences
 from processors.terms import Found, TermLanguage, Terms
@@ -43,7 +43,8 @@ SLACK = timedelta(days=3)
 
 LAG = timedelta(days=30)
 """Undated news published this long after the time of a claim may still be about it: the article itself takes up reports
-of two weeks, and monthlies come later. What speaks against a claim must come within a week (`LAG_AGAINST`)."""
+of two weeks, and monthlies come later. What speaks against a claim, or must
+be of its time, has to come within a week (`LAG_AGAINST`)."""
 
 LAG_AGAINST = timedelta(days=7)
 
@@ -275,6 +276,7 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
     ordered = sorted(events, key=lambda event: (event.field, event.start, event.id))
     # A headline says in short what the text says with its source: the text's own events stand for it.
     told = {(event.kind, frozenset(p.actor for p in event.parties)) for event in ordered if event.field == "text"}
+    hearsay = {pair for event in ordered if _from_others(event) for pair in _reconciled(event)}
     for event in ordered:
         if event.field == "title" and (event.kind, frozenset(p.actor for p in event.parties)) in told:
             continue
@@ -282,21 +284,45 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
         if not entries:
             continue
         inner, outer = page.around(event)
+        # An outlet names its source once and then writes on as if it were fact.
+        relayed = _from_others(event) or any(
+            page.document.credit or pair in hearsay for pair in _reconciled(event) if event.modality == "stated"
+        )
         for entry in entries:
-            match = _event_match(page, index, event, entry, inner, outer)
+            match = _event_match(page, index, event, entry, inner, outer, relayed)
             if match is not None:
                 yield match
 
 
+def _from_others(event: Event) -> bool:
+    return event.modality in ("attributed", "speculated")
+
+
+def _reconciled(event: Event) -> list[tuple[str, str]]:
+    """Give the pairs of whom an affirmed event tells that they came together."""
+    if event.kind not in RECONCILING or event.polarity == "denied":
+        return []
+    actors = sorted({party.actor for party in event.parties})
+    return [(a, b) for a in actors for b in actors if a < b]
+
+
 def _event_match(
-    page: _Page, index: _Index, event: Event, entry: _EventEntry, inner: frozenset[str], outer: frozenset[str]
+    page: _Page,
+    index: _Index,
+    event: Event,
+    entry: _EventEntry,
+    inner: frozenset[str],
+    outer: frozenset[str],
+    relayed: bool,
 ) -> _Match | None:
     register = index.registers[entry.claim[0]]
     claim = register.claims[entry.claim[1]]
     pattern = entry.pattern
     known = index.names[entry.claim[0]]
-    bearing = _event_bearing(event, pattern)
+    bearing = _event_bearing(event, pattern, relayed)
     if bearing is None or not all(known[name] in outer for name in pattern.words):
+        return None
+    if any(known[name] in inner for name in pattern.unless):
         return None
     parties = _parties(event.parties, pattern.sides, register)
     place = _placed(event, claim, pattern, register, known, inner)
@@ -308,7 +334,7 @@ def _event_match(
     weights = [(kind, KIND), (parties.share, PARTIES)]
     weights += [(part.share, weight) for part, weight in ((place, PLACED), (time, DATED)) if part.asked]
     score = sum(share * weight for share, weight in weights) / sum(weight for _, weight in weights)
-    said = [_kind_said(event, claim, pattern, kind), parties.said, place.said, time.said, _told(event)]
+    said = [_kind_said(event, claim, pattern, kind), parties.said, place.said, time.said, _told(event, relayed)]
     return _Match(
         claim=entry.claim,
         bearing=bearing,
@@ -322,10 +348,8 @@ def _event_match(
     )
 
 
-def _event_bearing(event: Event, pattern: EventPattern) -> Bearing | None:
-    if pattern.speaker == "anonymous" and (event.attribution is None or event.attribution.named):
-        return None
-    if pattern.speakers and (event.attribution is None or event.attribution.actor not in pattern.speakers):
+def _event_bearing(event: Event, pattern: EventPattern, relayed: bool) -> Bearing | None:
+    if pattern.polarity not in (None, event.polarity) or (pattern.told == "stated" and relayed):
         return None
     stance = pattern.stance
     if event.polarity == "denied":
@@ -334,10 +358,7 @@ def _event_bearing(event: Event, pattern: EventPattern) -> Bearing | None:
         stance = "against" if stance == "for" else "for"
     if stance == "against":
         return "contradicts"
-    # Who tells it is what such a claim is about: the document shows that itself.
-    if pattern.speaker or pattern.speakers:
-        return "supports"
-    return "supports" if event.modality in ("stated", "looking-back") else "reports"
+    return "reports" if relayed else "supports"
 
 
 class _Part(NamedTuple):
@@ -432,7 +453,7 @@ def _dated(
         if mode == "needed" or (published is not None and published < since):
             return None
         return _Part(0.0, f"time: not said (the claim: {window})")
-    if not since <= published <= until + (LAG_AGAINST if against else LAG):
+    if not since <= published <= until + (LAG_AGAINST if against or mode == "needed" else LAG):
         return None
     if published <= until + SLACK:
         return _Part(1.0, f"time: published {published}, within the claim's {window}")
@@ -461,8 +482,6 @@ def _kind_said(event: Event, claim: Claim, pattern: EventPattern, kind: float) -
     said = _KINDS[event.kind]
     if event.polarity == "denied":
         said += ", denied"
-    if pattern.speaker or pattern.speakers:
-        return f"the sentence tells of {said}, and shows who is its source"
     if pattern.stance == "against":
         clause = "which runs against the claim" if event.polarity == "affirmed" else "whose opposite the claim doubts"
         if event.modality in ("attributed", "speculated") and event.polarity == "affirmed":
@@ -472,13 +491,15 @@ def _kind_said(event: Event, claim: Claim, pattern: EventPattern, kind: float) -
     return f"the sentence tells of {said}" + (f" (the claim: {meant}; akin)" if kind < 1 else ", as the claim does")
 
 
-def _told(event: Event) -> str:
+def _told(event: Event, relayed: bool) -> str:
     if event.modality == "speculated":
         return "told as a possibility"
     if event.modality == "looking-back":
         return "told in looking back"
-    if event.modality == "stated":
+    if not relayed:
         return "stated by the outlet itself"
+    if event.modality == "stated":
+        return "relayed from those whom the text names elsewhere"
     by = event.attribution.speaker if event.attribution else ""
     return f"relayed from {by}" if by else "relayed from others"
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load, wrong
-from processors.records import Kind, Role, Voice
+from processors.records import Kind, Polarity, Role, Voice
 from processors.terms import TermLanguage, problems
 
 FOLDER = Path(__file__).parent / "registers"
@@ -77,17 +77,19 @@ class EventPattern(Knowledge):
     """``for``: such an event is what the claim says. ``against``: it cannot be true beside the claim."""
     denied: Literal["opposite", "nothing"] = "opposite"
     """Whether the denial of such an event speaks for the other stance."""
+    polarity: Polarity | None = None
+    """Only events that happened, or only denials; None takes both."""
+    told: Literal["any", "stated"] = "any"
+    """``stated``: only what the outlet itself states; where others say so, it speaks for or against nothing."""
     words: tuple[str, ...] = ()
     """Concepts that must stand in the event's sentence or one beside it."""
+    unless: tuple[str, ...] = ()
+    """Concepts that must not stand in the event's own sentence."""
     place: Literal["free", "anywhere", "wanted", "needed"] = "wanted"
     """``free``: not asked; ``anywhere``: another place lowers the score; ``wanted``: another place excludes;
     ``needed``: the place must be named."""
     time: Literal["free", "wanted", "needed"] = "wanted"
-    """``free``: not asked; ``wanted``: another time excludes; ``needed``: must be known to lie in the window."""
-    speaker: Literal["", "anonymous"] = ""
-    """``anonymous``: only events told by somebody without a name; the document is itself evidence of that."""
-    speakers: tuple[str, ...] = ()
-    """Only events told by one of these groups; the document is itself evidence of that."""
+    """``free``: not asked; ``wanted``: another time excludes; ``needed``: known to lie in the window or a week later."""
 
 
 class StatementPattern(Knowledge):
@@ -253,14 +255,13 @@ def _actors(claim: Claim) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 yield ("events", number, "sides", place, "actors"), id
             for id in side.kin:
                 yield ("events", number, "sides", place, "kin"), id
-        for id in pattern.speakers:
-            yield ("events", number, "speakers"), id
 
 
 def _concepts(claim: Claim) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for number, event in enumerate(claim.events):
-        for name in event.words:
-            yield ("events", number, "words"), name
+        for key, names in (("words", event.words), ("unless", event.unless)):
+            for name in names:
+                yield ("events", number, key), name
     for number, statement in enumerate(claim.statements):
         for key, names in (("all", statement.all), ("about", statement.about), ("order", statement.order or ())):
             for name in names:
