@@ -221,10 +221,9 @@ class _Bid(NamedTuple):
     """In order of the title, then the text."""
     day: date | None
     """When the deal was, where a sentence says so."""
-    places: frozenset[str]
-    local: frozenset[str]
-    """The places where fighters stand alone (Qalamoun, Arsal, Yarmouk), if it is about these only: such a deal is one of
-    its own, and says nothing of the leaders (C24)."""
+    local: str
+    """The front where fighters stand alone (Qalamoun with Arsal, Yarmouk), if what is told first is about it: such a
+    deal is one of its own, and says nothing of the leaders (C24)."""
 
 
 @dataclass(slots=True)
@@ -264,8 +263,8 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
         elif event.kind in HOSTILE_ACTS and event.modality in ("stated", "attributed"):
             fights.append(event)
     fought = {pair for event in events if event.kind == "clash" for pair in _pairs(event, groups, fought=None)}
-    bids = _bids(affirmed, groups, fought)
-    against = _bids(denied, groups, fought)
+    bids = _bids(affirmed, groups, fought, document.language)
+    against = _bids(denied, groups, fought, document.language)
     # A document that begins with the denial is one: it repeats what it denies, and reports nothing. So is one whose
     # first sentence tells of an offer and its refusal.
     bids = tuple(bid for bid in bids if not any(_first(no) <= _first(bid) and _touch(bid, no) for no in against))
@@ -275,8 +274,8 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
         at=at,
         bids=bids,
         denials=against,
-        fights=_bids(fights, groups, fought),
-        ultimatums=_bids(ultimatums, groups, fought),
+        fights=_bids(fights, groups, fought, document.language),
+        ultimatums=_bids(ultimatums, groups, fought, document.language),
     )
     if not (page.bids or page.denials or page.fights or page.ultimatums):
         return None
@@ -298,12 +297,16 @@ def _news(event: Event, document: Document) -> bool:
     """Tell whether an affirmed event is reported, rather than imagined or asked for by bystanders."""
     if event.modality == "looking-back":
         return False
+    words = {hit.concept for hit in _terms().find(event.sentence, document.language)}
+    if event.kind in ("pledge", "merger") and "until" in words:
+        # "Until it swears allegiance" demands one.
+        return False
     if event.modality != "speculated":
         return True
     if event.kind == "negotiation" and not any(party.role == "agent" for party in event.parties):
         # Nobody of the groups seeks it: a call by others.
         return False
-    return not any(hit.concept == "hypothetical" for hit in _terms().find(event.sentence, document.language))
+    return "hypothetical" not in words
 
 
 def _pairs(event: Event, groups: _Groups, *, fought: set[Pair] | None) -> Iterator[Pair]:
@@ -334,7 +337,7 @@ def _pairs(event: Event, groups: _Groups, *, fought: set[Pair] | None) -> Iterat
             yield pair
 
 
-def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[_Bid, ...]:
+def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair], language: str) -> tuple[_Bid, ...]:
     """Join a document's events that share a group: one deal of many parties is one bid."""
     parts: list[tuple[set[Pair], list[Event]]] = []
     for event in events:
@@ -353,7 +356,6 @@ def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[
     for pairs, told in parts:
         told.sort(key=lambda event: (event.field != "title", event.start, event.id))
         lines = {id for pair in pairs for id in pair}
-        places = frozenset(event.place for event in told if event.place)
         bids.append(
             _Bid(
                 pairs=frozenset(pairs),
@@ -365,15 +367,25 @@ def _bids(events: Sequence[Event], groups: _Groups, fought: set[Pair]) -> tuple[
                 kinds=frozenset(event.kind for event in told),
                 events=tuple(told),
                 day=next((event.date for event in told if event.date), None),
-                places=places,
-                local=places if places and all(_stands_alone(place) for place in places) else frozenset(),
+                local=_front(told, language),
             )
         )
     return tuple(sorted(bids, key=lambda bid: (_first(bid), bid.parties)))
 
 
-def _stands_alone(place: str) -> bool:
-    return any(hit.concept == "front" for hit in _terms().find(place, "und"))
+FRONTS = ("qalamoun", "yarmouk")
+"""The concepts of `caution.yml` that name them."""
+
+
+def _front(told: Sequence[Event], language: str) -> str:
+    """Give the front that the first event, or the first of the text, names in its sentence or as its place."""
+    firsts = [told[0], *[event for event in told if event.field == "text"][:1]]
+    for event in firsts:
+        named = {hit.concept for hit in _terms().find(f"{event.sentence} {event.place}", language)}
+        for front in FRONTS:
+            if front in named:
+                return front
+    return ""
 
 
 # Clustering
@@ -412,9 +424,7 @@ class _Cluster:
         """Tell whether a report may be of this deal by what it calls it, and by where it was."""
         if not any(bid.kinds & family and self.bid.kinds & family for family in FAMILIES):
             return False
-        if not self.bid.local:
-            return not bid.local
-        return bid.local == self.bid.local or (not bid.places and bid.events[0].kind == self.bid.events[0].kind)
+        return bid.local == self.bid.local or (not bid.local and bid.events[0].kind == self.bid.events[0].kind)
 
     def near(self, page: _Page) -> bool:
         return self.first - WINDOW <= page.at <= self.last + WINDOW
@@ -461,11 +471,10 @@ def _clusters(pages: Sequence[_Page], groups: _Groups) -> list[_Cluster]:
             cluster.add(page, bid, "follow-up" if late else "corroboration" if cluster.affirmed else "first")
             stories[_story(page)].append(cluster)
     for page in pages:
-        for bid in (*page.denials, *page.fights):
+        for bid in page.denials:
             lines = sorted({id for pair in bid.pairs for id in pair})
-            for cluster in {id(cluster): cluster for line in lines for cluster in by_line[line]}.values():
-                if cluster.akin(bid, groups):
-                    _counter(cluster, page, bid)
+            near = list({id(cluster): cluster for line in lines for cluster in by_line[line]}.values())
+            _counters(page, bid, [cluster for cluster in near if cluster.akin(bid, groups)])
     for cluster in clusters:
         ended = _collapse(cluster, fights, groups)
         if ended is not None:
@@ -537,15 +546,24 @@ def _collapse(
 
 def _elsewhere(cluster: _Cluster, bid: _Bid) -> bool:
     """Tell whether fighters fight in one place while a deal that is local to another may hold."""
-    return bool(cluster.bid.local and bid.places) and cluster.bid.local.isdisjoint(bid.places)
+    return bool(cluster.bid.local) and bid.local != cluster.bid.local
 
 
-def _counter(cluster: _Cluster, page: _Page, bid: _Bid) -> None:
-    """Let a denial or refusal join the alert that it counters."""
-    if bid not in page.denials or page.document.id in cluster.documents():
-        return
-    if not _elsewhere(cluster, bid) and cluster.first - SAME_DEAL <= page.at <= cluster.last + WINDOW:
-        cluster.denials.append(_Joined(page, bid, "denial"))
+def _counters(page: _Page, bid: _Bid, near: Sequence[_Cluster]) -> None:
+    """Let a denial or refusal join the one alert that it counters: of the same front if it names one, the latest."""
+    may = [
+        cluster
+        for cluster in near
+        if cluster.first - SAME_DEAL <= page.at <= cluster.last + WINDOW
+        and not _elsewhere(cluster, bid)
+        and page.document.id not in cluster.documents()
+    ]
+    if may:
+        chosen = max(
+            may,
+            key=lambda cluster: (cluster.bid.local == bid.local, cluster.first <= page.at, cluster.first),
+        )
+        chosen.denials.append(_Joined(page, bid, "denial"))
 
 
 # Ids
@@ -598,9 +616,12 @@ def _alert(
     told = _told(first.bid)
     document = first.page.document
     state: State = "new"
-    if cluster.fights:
+    denied = min((joined.page.at for joined in cluster.denials), default=None)
+    fought = min((joined.page.at for joined in cluster.fights), default=None)
+    if fought and (denied is None or fought < denied):
         state = "collapsed"
-    elif cluster.denials:
+    elif denied:
+        # What was denied before the fighting never was: nothing collapsed.
         state = "denied"
     elif len(set(origins)) > 1:
         state = "corroborated"
@@ -721,7 +742,9 @@ class _Words(Knowledge):
     hearsay: Mapping[TermLanguage, tuple[str, ...]]
     interested: Mapping[TermLanguage, tuple[str, ...]]
     local: Mapping[TermLanguage, tuple[str, ...]]
-    front: Mapping[TermLanguage, tuple[str, ...]]
+    qalamoun: Mapping[TermLanguage, tuple[str, ...]]
+    yarmouk: Mapping[TermLanguage, tuple[str, ...]]
+    until: Mapping[TermLanguage, tuple[str, ...]]
     against_interest: Mapping[TermLanguage, tuple[str, ...]]
     experts: Mapping[TermLanguage, tuple[str, ...]]
     doubts: Mapping[TermLanguage, tuple[str, ...]]
@@ -771,8 +794,8 @@ def _caution(cluster: _Cluster, origins: Sequence[str], fights: Fights, groups: 
             seen.add(_story(joined.page))
             lines += _lines(joined)
     return (
-        _anonymous_source(cluster, lines),
-        _interested_source(cluster, lines, groups),
+        _anonymous_source(cluster, origins, lines),
+        _interested_source(cluster, origins, lines, groups),
         _single_origin(cluster, origins),
         _local_exception(cluster, lines),
         _against_interest(cluster, lines, fights, groups),
@@ -786,17 +809,20 @@ def _shown(name: str, joined: _Joined, sentence: str, note: str) -> Signal:
     return Signal(name=name, shown=True, sentence=sentence, document=joined.page.document.id, note=note)
 
 
-def _speakers(cluster: _Cluster) -> Iterator[tuple[_Joined, Event, Attribution]]:
-    for joined in cluster.affirmed:
+def _speakers(cluster: _Cluster, origins: Sequence[str]) -> Iterator[tuple[_Joined, Event, Attribution]]:
+    """Give who tells of the deal, in the reports that first told it, each in its own right."""
+    for number, joined in enumerate(cluster.affirmed):
+        if origins[number] in origins[:number]:
+            continue
         for event in joined.bid.events:
             if event.attribution is not None:
                 yield joined, event, event.attribution
 
 
-def _anonymous_source(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
+def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence[_Line]) -> Signal:
     name = "anonymous_source"
     bare = None
-    for joined, event, attribution in _speakers(cluster):
+    for joined, event, attribution in _speakers(cluster, origins):
         language = joined.page.document.language
         # "An opposition official" is nobody's name, and an agency was not there.
         spoken = {hit.concept for hit in _terms().find(attribution.speaker, language)}
@@ -809,7 +835,7 @@ def _anonymous_source(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
         bare = bare or (joined, event, attribution)
     if bare is not None:
         return _shown(name, bare[0], bare[1].sentence, f"{bare[2].speaker} is named, with neither role nor group")
-    for joined, event, attribution in _speakers(cluster):
+    for joined, event, attribution in _speakers(cluster, origins):
         if not attribution.named:
             return _shown(name, joined, event.sentence, f"said by “{attribution.speaker}”, and nobody is named")
     for line in lines:
@@ -819,10 +845,10 @@ def _anonymous_source(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     return _shown(name, first, _told(first.bid).sentence, "no speaker is given for the report at all")
 
 
-def _interested_source(cluster: _Cluster, lines: Sequence[_Line], groups: _Groups) -> Signal:
+def _interested_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence[_Line], groups: _Groups) -> Signal:
     name = "interested_source"
     own = {groups.camp(party) for party in cluster.bid.parties}
-    for joined, event, attribution in _speakers(cluster):
+    for joined, event, attribution in _speakers(cluster, origins):
         camp = groups.camp(attribution.actor) or attribution.camp
         if camp in GAINING_CAMPS and camp not in own:
             note = f"{attribution.speaker} speaks for a side ({camp}) that gains if the two pass for one"
@@ -858,8 +884,8 @@ def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     name = "local_exception"
     for joined in cluster.affirmed:
         for event in joined.bid.events:
-            if _stands_alone(event.place):
-                return _shown(name, joined, event.sentence, f"it is about {event.place}, where fighters stand alone")
+            if front := _front([event], joined.page.document.language):
+                return _shown(name, joined, event.sentence, f"it is about {front.title()}, where fighters stand alone")
     for line in lines:
         if line.told and "local" in line.words:
             return _shown(name, line.joined, line.text, "it is about local or cut-off fighters")

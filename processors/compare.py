@@ -52,6 +52,11 @@ APART = 0.15
 """What a statement loses when its concepts stand in two sentences, when the names stand further up, or when the time is
 unknown."""
 
+FAR = 0.25
+"""What it loses when the names stand more than `NEAR_BY` sentences, some paragraph, further up."""
+
+NEAR_BY = 3
+
 REVERSED = 0.3
 """What a statement loses when its names stand the other way round than the claim has them act."""
 
@@ -544,10 +549,11 @@ def _statement_match(
         notes.append("the words stand in two sentences")
     missing = [name for name in entry.about if not any(name in sentence.names for sentence in window)]
     if missing:
-        before = [*page.title, *cut[max(0, first - 3) : first]] if cut is page.text else []
+        before = [*page.title, *cut[:first]] if cut is page.text else []
         if not all(any(name in sentence.names for sentence in before) for name in missing):
             return None
-        score -= APART
+        near = [*page.title, *cut[max(0, first - NEAR_BY) : first]]
+        score -= APART if all(any(name in sentence.names for sentence in near) for name in missing) else FAR
         notes.append(f"{_listed(missing, index, entry)} named further up only")
     if time.asked and time.share < 1:
         score -= APART

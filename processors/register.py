@@ -89,16 +89,16 @@ class EventPattern(Knowledge):
     """``free``: not asked; ``anywhere``: another place lowers the score; ``wanted``: another place excludes;
     ``needed``: the place must be named."""
     time: Literal["free", "wanted", "needed"] = "wanted"
-    """``free``: not asked; ``wanted``: another time excludes; ``needed``: known to lie in the window or a week later."""
+    """``free``: not asked; ``wanted``: another time excludes; ``needed``: known to be in it or the week after."""
 
 
 class StatementPattern(Knowledge):
     """Words that bear on a claim: every concept must stand in one sentence or in two that follow each other."""
 
-    all: tuple[str, ...] = Field(min_length=2)
+    all: tuple[str, ...] = Field(min_length=1)
     """The last is what is said of the others; a negator beside it turns the statement round."""
     about: tuple[str, ...] = ()
-    """Concepts that must stand there too, or failing that, for less, in the title or the three sentences before."""
+    """Concepts that must stand there too, or failing that, for less, in the title or further up: pronouns need that."""
     order: tuple[str, str] | None = None
     """Two names of which the first acts: the score is lower where the text names them the other way round."""
     stance: Stance = "for"
