@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import feedparser
+from cssselect import SelectorError
 from lxml import etree
 from scrapy.http import HtmlResponse
 
@@ -128,7 +129,7 @@ def read_sitemap(body: bytes, url: str) -> Sitemap:
         raise ListError("invalid-xml", f"{url}: {error}") from error
     kind = etree.QName(root).localname
     if kind == "sitemapindex":
-        named = [_fields(element) for element in root]
+        named = [_fields(element) for element in root.iterchildren("*")]
         return Sitemap(
             children=tuple(
                 Child(link=_join(url, fields["loc"]), modified=fields.get("lastmod", ""))
@@ -139,7 +140,7 @@ def read_sitemap(body: bytes, url: str) -> Sitemap:
     if kind != "urlset":
         raise ListError("not-a-sitemap", f"{url} has the root element {kind}")
     entries = []
-    for element in root:
+    for element in root.iterchildren("*"):
         fields = _fields(element)
         published = read_time(fields.get("publication_date"))
         entries.append(
@@ -156,7 +157,7 @@ def read_sitemap(body: bytes, url: str) -> Sitemap:
 def _fields(element: Any) -> dict[str, str]:
     """Give the texts below an element by local name, the first of each: extensions repeat ``loc`` and ``title``."""
     fields: dict[str, str] = {}
-    for child in element.iter():
+    for child in element.iter("*"):
         if child is not element and child.text and child.text.strip():
             namespace = etree.QName(child).namespace or ""
             if not namespace.endswith(("sitemap-image/1.1", "sitemap-video/1.1")):
@@ -195,7 +196,7 @@ def read_listing(body: bytes, content_type: str, url: str, selectors: Selectors)
     try:
         found = page.css(selectors.item)
         older = page.css(selectors.next) if selectors.next else []
-    except ValueError as error:
+    except (ValueError, SelectorError) as error:
         raise ListError("selector", str(error)) from error
     entries = []
     for item in found:
