@@ -21,11 +21,26 @@ from pydantic import Field as Item
 
 from processors.annotate.actors import ACTORS, Mention, mentions
 from processors.knowledge import Knowledge, load, wrong
-from processors.records import Attribution, Document, Event, Field, Kind, Modality, Party, Polarity, Role, digest
+from processors.records import (
+    RECONCILING,
+    Attribution,
+    Document,
+    Event,
+    Field,
+    Kind,
+    Modality,
+    Party,
+    Polarity,
+    Role,
+    digest,
+)
 from processors.sentences import sentences
 
 Link = Literal["between", "with", "beside", "against", "from", "to", "by", "of", "on", "other"]
 """How a party is linked to a cue; `other` takes a party out: "near", "despite"."""
+
+REBELS = "rebels"
+"""Stands for rebels without a name while a sentence is read; events do not name it as a party."""
 
 LANGUAGES = ("en", "ar", "ru", "fr", "tr")
 FOLDER = Path(__file__).parent.parent / "cues"
@@ -101,6 +116,11 @@ class Cues(Knowledge):
     hearsay: tuple[str, ...]
     past: tuple[str, ...]
     exceptions: tuple[str, ...]
+    """Phrases in front of the names that a truce does not hold for."""
+    excluded: tuple[str, ...]
+    """Phrases behind them."""
+    rebels: tuple[str, ...]
+    """Phrases for rebels without a name, who can be a side beside named groups."""
     say: tuple[str, ...]
     say_first: bool = False
     """True where the verb of saying stands in front of the speaker."""
@@ -287,6 +307,13 @@ class _Context:
     states: dict[str, None] = field(default_factory=dict)
     subject: str = ""
 
+    deals: list[tuple[str, ...]] = field(default_factory=list)
+    """The two parties of a deal or talks in each of the last sentences, nothing where there was none."""
+
+    def deal(self) -> tuple[str, ...]:
+        """Give the parties of the deal told last, if within three sentences."""
+        return next((pair for pair in reversed(self.deals[-3:]) if pair), ())
+
     def pair(self) -> tuple[str, ...]:
         """Give the two groups that "the two" can only mean, or nothing."""
         seen: dict[str, None] = {}
@@ -335,7 +362,20 @@ class _Found:
 
 
 _PARTING = frozenset(
-    ("joins", "filler", "people", "breaks", "relatives", "belongs", "belongs_after", "alias", "neutral", "exceptions")
+    (
+        "joins",
+        "filler",
+        "people",
+        "breaks",
+        "relatives",
+        "belongs",
+        "belongs_after",
+        "alias",
+        "neutral",
+        "exceptions",
+        "excluded",
+        "rebels",
+    )
 ) | {"pair", "rival", "self", "link", "link_after"}
 """The marks that part a sentence into clauses and group its names."""
 
@@ -355,6 +395,8 @@ _MARKED = (
     "hearsay",
     "past",
     "exceptions",
+    "excluded",
+    "rebels",
     "say",
     "according",
     "according_after",
@@ -397,16 +439,16 @@ def _layout(text: str) -> _Layout:
 
 
 @cache
-def _reader(language: str) -> _Reader:
-    return _Reader(FOLDER / f"{language}.yml", _places())
+def _reader(language: str) -> Reader:
+    return Reader(FOLDER / f"{language}.yml", places())
 
 
 @cache
-def _places() -> Places:
+def places() -> Places:
     return load(FOLDER / "places.yml", Places)
 
 
-class _Reader:
+class Reader:
     """Reads one language's sentences with its cues."""
 
     def __init__(self, path: Path, places: Places) -> None:
@@ -454,7 +496,7 @@ class _Reader:
             element
             for stage in self.lexicon.triggers[:2]
             for element, phrases in stage.items()
-            if any(p.value in lone or p.mark in ("pair", "rival", "self") for p in phrases)
+            if any(p.value in lone or p.mark in ("pair", "rival", "self", "rebels") for p in phrases)
         )
         calendar = cues.calendar
         for kind, key, days in (
@@ -545,6 +587,8 @@ class _Reader:
         if found:
             self._mark(marks, ids, 2)
             line.told = {line.clauses[one.start] for one in found}
+            deals = [one.parties for one in found if one.kind in RECONCILING and len(one.parties) == 2]
+            context.deals.append(tuple(actor for actor, _ in deals[-1]) if deals else ())
             for one in found:
                 yield self._event(document, name, line, one)
 
@@ -622,11 +666,21 @@ class _Reader:
                 line.loose.append(mention)
                 continue
             units.append((first, last, (mention.actor,), mention))
+        covered = self._covered(line, named)
+        for mark in line.marks.get("rebels", ()):
+            if covered.isdisjoint(range(mark.start, mark.end)):
+                units.append((mark.start, mark.end, (REBELS,), None))
         units += self._pronouns(line, units, context)
         units.sort(key=lambda unit: unit[:2])
         excluded_from = min((mark.end for mark in line.marks.get("exceptions", ())), default=len(starts) + 1)
         for first, last, actors, found in units:
-            if first >= excluded_from and found is not None and self._excepted(line, first):
+            if found is not None and (
+                (first >= excluded_from and self._excepted(line, first))
+                or any(
+                    last <= mark.start and line.clauses[mark.start] == line.clauses[first]
+                    for mark in line.marks.get("excluded", ())
+                )
+            ):
                 line.excluded.extend(actors)
                 continue
             group = line.groups[-1] if line.groups else None
@@ -688,17 +742,18 @@ class _Reader:
     ) -> list[tuple[int, int, tuple[str, ...], Mention | None]]:
         found: list[tuple[int, int, tuple[str, ...], Mention | None]] = []
         for mark in line.marks.get("pair", ()):
-            before = tuple(
-                dict.fromkeys(a for first, _, actors, _ in units if first < mark.start for a in actors if not _state(a))
-            )
-            pair = before if len(before) == 2 else context.pair() if not before else ()
+            here = tuple(dict.fromkeys(a for first, _, actors, _ in units for a in actors if first < mark.start))
+            # Beside a state nobody can tell whether it is one of the two.
+            pair = here if len(here) == 2 else context.pair() if not here else ()
+            if any(_state(a) or a == REBELS for a in (*pair, *(a for _, _, actors, _ in units for a in actors))):
+                pair = ()
             if pair:
                 found.append((mark.start, mark.end, pair, None))
         for mark in line.marks.get("rival", ()):
-            here = [a for first, _, actors, _ in units if first < mark.start for a in actors]
+            before = [a for first, _, actors, _ in units if first < mark.start for a in actors]
             pair = context.pair()
-            if here and here[-1] in pair:
-                found.append((mark.start, mark.end, tuple(a for a in pair if a != here[-1]), None))
+            if before and before[-1] in pair:
+                found.append((mark.start, mark.end, tuple(a for a in pair if a != before[-1]), None))
         for mark in line.marks.get("self", ()):
             clause = line.clauses[mark.start]
             # A pronoun at the head of a clause takes up whoever the clause before spoke of.
@@ -833,16 +888,32 @@ class _Reader:
                 # The parties are found, and one is a state: another layout would only miss it.
                 return None
             if result is not None:
-                return _Found(result[0], result[1], frame, cue.start, cue.end)
+                named = tuple((a, role) for a, role in result[1] if a != REBELS)
+                # A deal with nobody in particular reconciles nobody; fighting and standing allies have a known side.
+                known = result[0] in ("clash", "coalition", "government-truce")
+                if len(named) < len(result[1]) and not (named and known):
+                    return None
+                return _Found(result[0], named, frame, cue.start, cue.end)
         if frame.kind in ("truce", "government-truce"):
-            # A truce of which no two groups are said to be parties is, where a state is about, one with the state.
-            states = dict.fromkeys(a for g in line.groups for a in g.actors if _state(a)) or context.states
-            if states:
-                rest = [a for g in line.groups for a in g.actors if not _state(a) and g.link != "against"]
-                parties = dict.fromkeys([*states, *rest])
-                if len(rest) < 2 or any(_state(a) for g in line.groups for a in g.actors):
-                    return _Found("government-truce", tuple((a, "party") for a in parties), frame, cue.start, cue.end)
+            return self._government(line, cue, context)
         return None
+
+    def _government(self, line: _Line, cue: _Mark, context: _Context) -> _Found | None:
+        """Give the truce that no two groups are said to have made: where a state is about, it is one with the state."""
+        frame = self.frames[cue.value]
+        here = dict.fromkeys(a for g in line.groups for a in g.actors)
+        states = [a for a in here if _state(a)]
+        groups = [a for a in here if not _state(a) and a != REBELS]
+        if not states and not line.excluded and len(groups) > 1:
+            # Two named groups and no state: were they its parties, a layout would have found them.
+            return None
+        parties = [*(states or context.states), *(g for g in groups if g not in line.excluded)]
+        if line.excluded:
+            # Whoever made it, it is no truce of those that it leaves out.
+            return _Found("government-truce", tuple((a, "party") for a in parties), frame, cue.start, cue.end)
+        if not parties or (frame.kind == "truce" and not (states or context.states)):
+            return None
+        return _Found("government-truce", tuple((a, "party") for a in parties), frame, cue.start, cue.end)
 
     def _layout(self, line: _Line, cue: _Mark, layout: _Layout, context: _Context) -> dict[str, list[_Group]] | None:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
@@ -872,7 +943,9 @@ class _Reader:
                 slots["objects"].extend(groups)
         if layout.context:
             known = {a for g in slots["A"] + slots["T"] for a in g.actors}
-            pair = context.pair() or tuple(dict.fromkeys(a for g in line.groups for a in g.actors))
+            # "The talks failed": whose talks must have been told a moment ago.
+            pair = context.deal() if layout.context == "P" else context.pair()
+            pair = pair or tuple(dict.fromkeys(a for g in line.groups for a in g.actors if not _state(a)))
             missing = [a for a in pair if a not in known]
             if (layout.context != "P" and len(missing) != 1) or (layout.context == "P" and len(missing) != 2):
                 return None
@@ -991,7 +1064,10 @@ class _Reader:
         left, right = self.cues.negation_reach
         clause = line.clauses[found.start]
         turns = 0
+        outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ())]
         for mark in line.marks.get("negation", ()):
+            if any(out.start <= mark.start < out.end for out in outside):
+                continue
             near = found.start - left <= mark.start < found.start or found.end <= mark.start < found.end + right
             if near and line.clauses[mark.start] == clause:
                 # "n'y a aucune": two words of one negation.
@@ -1075,8 +1151,9 @@ class _Reader:
             named = (name and not (unnamed and actor)) or (one and not unnamed)
         else:
             named = not unnamed
-        named = named or (bool(actor) and not unnamed)
-        return Attribution(speaker=speaker, named=named, actor=actor, camp=ACTORS[actor].camp if actor else "")
+        named = named or (bool(actor) and actor != REBELS and not unnamed)
+        camp = _camp(actor) if actor else ""
+        return Attribution(speaker=speaker, named=named, actor="" if actor == REBELS else actor, camp=camp)
 
     def _place(self, line: _Line, found: _Found) -> str:
         """Give the place nearest to the cue, the smaller one where two stand side by side."""
@@ -1193,13 +1270,21 @@ def _number(word: str) -> int:
 
 def _state(actor: str) -> bool:
     """Tell whether the actor is a state or a militia that fights beside one, whose truces reconcile no jihadists."""
-    return ACTORS[actor].state or ACTORS[actor].camp == "shia-militia"
+    return actor != REBELS and (ACTORS[actor].state or ACTORS[actor].camp == "shia-militia")
+
+
+def _camp(actor: str) -> str:
+    return "rebel" if actor == REBELS else ACTORS[actor].camp
+
+
+def _parent(actor: str) -> str:
+    return "" if actor == REBELS else ACTORS[actor].parent
 
 
 def _line_of(actor: str) -> str:
     """Give the first name of a group that has had several."""
     seen = {actor}
-    while (before := ACTORS[actor].predecessor) and before not in seen:
+    while actor != REBELS and (before := ACTORS[actor].predecessor) and before not in seen:
         actor = before
         seen.add(actor)
     return actor
@@ -1230,7 +1315,7 @@ def _settle(kind: Kind, slots: dict[str, list[_Group]]) -> tuple[Kind, tuple[tup
         if across and kind == "coalition":
             return None
         kind = kind if across else "coalition"
-    if kind == "clash" and slots["P"] and len({ACTORS[a].camp for a in both}) < 2 and len(both) > 2:
+    if kind == "clash" and slots["P"] and len({_camp(a) for a in both}) < 2 and len(both) > 2:
         return None
     return kind, _roles(agents, targets, both)
 
@@ -1244,8 +1329,8 @@ def _with_state(
         return ("government-truce", _roles([], [], everyone)) if groups or kind == "truce" else None
     if kind in ("cooperation", "coalition"):
         # Kurdish forces with the coalition: allies. Whom else a state helps is no relation among armed groups.
-        kurdish = groups and all(ACTORS[a].camp == "kurdish" for a in groups)
-        allied = all(ACTORS[a].camp == "coalition" for a in everyone if _state(a))
+        kurdish = groups and all(_camp(a) == "kurdish" for a in groups)
+        allied = all(_camp(a) == "coalition" or a == "usa" for a in everyone if _state(a))
         return ("coalition", _roles([], [], everyone)) if kurdish and allied else None
     if kind == "clash" and agents and targets:
         agents, targets = [a for a in agents if not _state(a)], [a for a in targets if not _state(a)]
@@ -1260,12 +1345,14 @@ def _allied(actors: Sequence[str]) -> bool:
     """Tell whether the groups can be standing allies: none on the other side of the split, none a part of another."""
     if _across(actors):
         return False
-    return not any(ACTORS[a].parent == b for a in actors for b in actors)
+    if all(_camp(a) in ("kurdish", "rebel") for a in actors) and REBELS in actors:
+        return False
+    return not any(_parent(a) == b for a in actors for b in actors) and any(_camp(a) != "kurdish" for a in actors)
 
 
 def _across(actors: Sequence[str]) -> bool:
     """Tell whether the groups stand on both sides of the split: the Islamic State's, and everybody else's."""
-    camps = {ACTORS[a].camp == "is" for a in actors}
+    camps = {_camp(a) == "is" for a in actors}
     return len(camps) == 2
 
 
