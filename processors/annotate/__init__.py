@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from processors.annotate import language, story
-from processors.annotate.events import events
+from processors.annotate import events, language, story
 from processors.records import Document, Event
 
 
@@ -20,4 +19,4 @@ def annotate(document: Document) -> tuple[Document, tuple[Event, ...]]:
         sketch=story.sketch(document.text),
         credit=story.credit(document.text),
     )
-    return document, events(document)
+    return document, events.events(document)
