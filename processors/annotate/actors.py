@@ -24,8 +24,7 @@ from unicodedata import normalize
 import ahocorasick
 from pydantic import Field
 
-from processors.errors import KnowledgeError
-from processors.knowledge import Knowledge, load
+from processors.knowledge import Knowledge, load, wrong
 
 Camp = Literal[
     "is",
@@ -104,7 +103,7 @@ class Actor(Knowledge):
     places: _Names = _Names()
     """Names of a country or capital: they count where no word of `forms.yml` shows that the place is meant."""
     unless: tuple[str, ...] = ()
-    """Words that, right before or after a weak or own alias, show that another thing is meant."""
+    """Words that, among the two before or after a weak or own alias, show that another thing is meant."""
     persons: tuple[Person, ...] = ()
 
 
@@ -215,26 +214,36 @@ def _index(folder: Path = FOLDER) -> _Index:
     """Read the data once and build the automaton. Raises KnowledgeError that names the file."""
     forms = load(folder / "forms.yml", _Forms)
     actors: dict[str, Actor] = {}
+    where: dict[str, tuple[Path, int]] = {}
     for path in sorted(folder.glob("*.yml")):
         if path.name == "forms.yml":
             continue
-        for actor in load(path, _Camp).actors:
+        for number, actor in enumerate(load(path, _Camp).actors):
             if actor.id in actors:
-                raise KnowledgeError(f"{path}: the actor id {actor.id} is taken; expected one entry an actor")
+                said = f"the id {actor.id} is taken by an actor of {where[actor.id][0].name}; expected another id"
+                raise wrong(path, ("actors", number, "id"), said)
             actors[actor.id] = actor
-    for actor in actors.values():
-        others = [actor.parent, actor.predecessor, *actor.fought, *(i for p in actor.persons for i in p.also)]
-        for other in filter(None, others):
-            if other not in actors:
-                raise KnowledgeError(f"{folder}: {actor.id} names the actor {other}, which no file has")
+            where[actor.id] = (path, number)
+    for id, actor in actors.items():
+        path, number = where[id]
+        others = [("parent", actor.parent), ("predecessor", actor.predecessor)]
+        others += [("fought", other) for other in actor.fought]
+        others += [("persons", other) for person in actor.persons for other in person.also]
+        for key, other in others:
+            if other and other not in actors:
+                raise wrong(path, ("actors", number, key), f"there is no actor {other}; expected an id of these files")
     patterns: dict[str, list[_Alias]] = {}
-    for alias, folded in _aliases(actors, forms):
-        patterns.setdefault(folded, []).append(alias)
+    for alias, folded in _aliases(actors, forms, where):
+        aliases = patterns.setdefault(folded, [])
+        if alias.strength == "clear" and alias.person is None:
+            rivals = [a.actor for a in aliases if a.strength == "clear" and a.person is None and a.actor != alias.actor]
+            if rivals:
+                path, number = where[alias.actor]
+                said = f"{alias.text!r} names {rivals[0]} too; expected names of one actor only, or the key own"
+                raise wrong(path, ("actors", number, "aliases"), said)
+        aliases.append(alias)
     automaton = ahocorasick.Automaton()
     for folded, aliases in patterns.items():
-        clear = {a.actor for a in aliases if a.strength == "clear" and a.person is None}
-        if len(clear) > 1:
-            raise KnowledgeError(f"{folder}: the alias {aliases[0].text!r} names {' and '.join(sorted(clear))}")
         automaton.add_word(folded, (len(folded), tuple(aliases)))
     automaton.make_automaton()
     return _Index(
@@ -247,7 +256,11 @@ def _index(folder: Path = FOLDER) -> _Index:
         before=_words(forms.adjectival_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
         before_last=frozenset(form.split()[-1] for form in _forms(forms.adjectival_before, forms) if form.strip()),
         place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
-        unless={a.id: re.compile("|".join(map(re.escape, map(_plain, a.unless)))) for a in actors.values() if a.unless},
+        unless={
+            actor.id: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, map(_plain, actor.unless)))})s?(?!\w)")
+            for actor in actors.values()
+            if actor.unless
+        },
         lines=_lines(actors),
     )
 
@@ -266,20 +279,28 @@ def _words(names: _Names, frame: str, forms: _Forms) -> re.Pattern[str]:
     return re.compile(frame.replace("{}", "|".join(words)))
 
 
-def _aliases(actors: Mapping[str, Actor], forms: _Forms) -> Iterator[tuple[_Alias, str]]:
+def _aliases(
+    actors: Mapping[str, Actor], forms: _Forms, where: Mapping[str, tuple[Path, int]]
+) -> Iterator[tuple[_Alias, str]]:
     for actor in actors.values():
-        groups: list[tuple[_Names, _Strength, Person | None]] = [
-            (actor.aliases, "clear", None),
-            (actor.weak, "weak", None),
-            (actor.own, "own", None),
-            (actor.places, "place", None),
+        groups: list[tuple[_Names, _Strength, Person | None, str]] = [
+            (actor.aliases, "clear", None, "aliases"),
+            (actor.weak, "weak", None, "weak"),
+            (actor.own, "own", None, "own"),
+            (actor.places, "place", None, "places"),
         ]
         for person in actor.persons:
-            groups += [(person.aliases, "clear", person), (person.weak, "weak", person)]
-        for names, strength, person_or_none in groups:
+            groups += [(person.aliases, "clear", person, "persons"), (person.weak, "weak", person, "persons")]
+        for names, strength, person_or_none, key in groups:
             for language in _Names.model_fields:
                 for written in getattr(names, language):
-                    for form in _spelled(written, forms):
+                    try:
+                        spelled = list(_spelled(written, forms))
+                    except KeyError as error:
+                        path, number = where[actor.id]
+                        said = f"{written!r}: forms.yml has no endings called {error.args[0]!r}"
+                        raise wrong(path, ("actors", number, key), said) from None
+                    for form in spelled:
                         yield _alias(actor.id, form, language, strength, person_or_none)
 
 
@@ -287,16 +308,16 @@ _CHOICE = re.compile(r"\(([^()]*)\)")
 
 
 def _spelled(written: str, forms: _Forms) -> Iterator[str]:
-    """Give every form of an alias, and the Arabic one in which the article melts into a preposition."""
+    """Give every form of an alias, and the Arabic one in which the article melts into a preposition.
+
+    Raises KeyError for endings that `forms.yml` does not have.
+    """
     choice = _CHOICE.search(written)
     if choice:
         for part in choice[1].split("|"):
             yield from _spelled(written[: choice.start()] + part + written[choice.end() :], forms)
         return
     parts = _BRACES.split(written)
-    unknown = [name for name in parts[1::2] if name not in forms.endings]
-    if unknown:
-        raise KnowledgeError(f"{written!r}: forms.yml has no endings called {unknown[0]!r}")
     for endings in product(*(forms.endings[name] for name in parts[1::2])):
         form = parts[0] + "".join(ending + rest for ending, rest in zip(endings, parts[2::2], strict=True))
         yield form
@@ -455,27 +476,48 @@ def _decided(
         other = _fold(context)
         around = f"{plain}\n{other.text}"
         clear_actors |= _clear(_matches(index, context, other, language))
-    armed = any(not index.actors[id].state for id in clear_actors) or index.subject.search(around) is not None
-    for start, end, aliases in doubtful:
-        # Two words either side are looked at: 24 characters hold them in these languages.
-        left, right = plain[max(0, start - 24) : start], plain[end : end + 24]
+    kept = [
+        (start, end, meant)
+        for start, end, aliases in doubtful
+        if (meant := [alias for alias in aliases if not _other_thing(index, alias, plain, start, end)])
+    ]
+    # Two ambiguous names of different groups bear each other out: "IS and JN agree". Not so in Arabic, which has no
+    # capitals to tell "the base" and "the youth" from names.
+    hinted = {alias.actor for _, _, aliases in kept for alias in aliases if alias.strength == "weak" and alias.capitals}
+    armed = (
+        len(hinted) > 1
+        or any(not index.actors[id].state for id in clear_actors)
+        or index.subject.search(around) is not None
+    )
+    if armed:
+        clear_actors |= hinted
+    for start, end, aliases in kept:
         owners = {alias.actor for alias in aliases if alias.strength == "own" and alias.actor in clear_actors}
         for alias in aliases:
-            unless = index.unless.get(alias.actor)
-            if unless and unless.search(f"{left}|{right}"):
-                continue
             if alias.strength == "weak":
-                meant = armed and not _shouted(text, folded, start, end)
+                meant_here = armed and not _shouted(text, folded, start, end)
             elif alias.strength == "own":
-                meant = owners == {alias.actor}
+                meant_here = owners == {alias.actor}
             else:
-                meant = index.place.search(left) is None and not (
-                    language in ("tr", "und") and _LOCATIVE.match(plain, end)
-                )
-            if meant:
+                meant_here = not _place(index, plain, start, end, language)
+            if meant_here:
                 decided.append((start, end, alias))
                 break
     return decided
+
+
+def _other_thing(index: _Index, alias: _Alias, plain: str, start: int, end: int) -> bool:
+    unless = index.unless.get(alias.actor)
+    if unless is None:
+        return False
+    before, after = plain[max(0, start - 40) : start].split(), plain[end : end + 40].split()
+    return unless.search(" ".join([*before[-2:], "|", *after[:2]])) is not None
+
+
+def _place(index: _Index, plain: str, start: int, end: int, language: str) -> bool:
+    if index.place.search(plain, max(0, start - 24), start):
+        return True
+    return language in ("tr", "und") and _LOCATIVE.match(plain, end) is not None
 
 
 def _shouted(text: str, folded: _Folded, start: int, end: int) -> bool:
@@ -509,10 +551,10 @@ def rival(one: str, other: str) -> bool:
     """Tell whether a deal of these two would be a reconciliation: two groups across the jihadist split.
 
     True where one is of the Islamic State's camp and the other a jihadist or Islamist group outside it; and where the
-    data say that two jihadist or Islamist groups have fought each other (`fought`, for either, in any of the names
-    that they have had), at least one of them jihadist. Never with a state, the Kurdish or Shia forces, or a
-    nationalist rebel group such as the Free Syrian Army, whatever they agree; never within one camp or line of names,
-    unless `fought` says so. Raises KeyError for an id that the data do not have.
+    data say (`fought`, for either) that two jihadist or Islamist groups have fought each other, at least one of them
+    jihadist. Never with a state, the Kurdish or Shia forces, or a nationalist rebel group such as the Free Syrian
+    Army, whatever they agree: a jihadist group's deal with those bridges no split among jihadists. Never between a
+    group and its parent or the names that it has had. Raises KeyError for an id that the data do not have.
     """
     index = _index()
     a, b = index.actors[one], index.actors[other]
@@ -522,5 +564,4 @@ def rival(one: str, other: str) -> bool:
         return False
     if (a.camp == "is") != (b.camp == "is"):
         return True
-    lines = index.lines[one], index.lines[other]
-    return any(not lines[1 - side].isdisjoint(index.actors[id].fought) for side in (0, 1) for id in lines[side])
+    return other in a.fought or one in b.fought
