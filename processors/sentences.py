@@ -17,7 +17,7 @@ _FRENCH = "m mm mme mlle mgr vve p pp chap av c.-à-d janv févr juill déc"
 _RUSSIAN = (
     "в им ул пл пр д стр тов гр гос св см ср т е н э напр проф акад ген подполк лейт адм обл р-н г-н т.е т.к т.н и.о"
 )
-_TURKISH = "alb bkz bşk çev doç hz müh org orgn öğr sn tğm tug tuğg tümg korg yrd yzb yb mah"
+_TURKISH = "m.ö m.s alb bkz bşk çev doç hz müh org orgn öğr sn tğm tug tuğg tümg korg yrd yzb yb mah"
 _MONTHS = "jan feb mar apr jun jul aug sep sept oct nov dec янв фев апр авг сент окт нояб дек"
 _ABBREVIATIONS = frozenset(f"i.e e.g {_ENGLISH} {_FRENCH} {_RUSSIAN} {_TURKISH} {_MONTHS}".split())
 # Abbreviations that stand last as often as not: they end a sentence when the next word is one that begins sentences.
@@ -29,6 +29,7 @@ _STARTERS = re.compile(
     r"While|When|As|If|For|From|Some|Many|Both|Neither|No|Not|One|Two|His|Her|Their|What|Why|How|Who|According|Earlier|Last)\b"
 )
 
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _CLOSERS = "\"'”’»“)\\]"
 _BOUNDARY = re.compile(
     rf"(?P<stop>[.!?؟؛۔…]+)(?P<closers>[\s\u00a0\u202f]?»|[{_CLOSERS}]*)(?=\s|$)|\n+",
@@ -84,10 +85,13 @@ def _ends(text: str, match: re.Match[str], start: int, language: str) -> bool:
         return _STARTERS.match(after.lstrip(_OPENERS)) is not None
     if token in ("г", "гг"):
         # "в 2014 г. Отряды…" ends, "г. Идлиб" is a town.
-        return text[: match.start() - len(token)].rstrip()[-1:].isdigit()
+        before = match.start() - len(token)
+        return text[max(0, before - 4) : before].rstrip()[-1:].isdigit()
     if len(token) == 1 and token.isalpha():
         # An initial: J. Smith, А. Иванов. Arabic letters have no case, and are no initials.
         return not text[match.start() - 1].isupper()
+    if _INITIALS.fullmatch(token) and text[match.start() - 1].isupper():
+        return False
     if token in ("no", "nos", "art", "n") and following.isdigit():
         return False
     if token.isdigit() and len(token) <= 2:
