@@ -117,6 +117,8 @@ class _Forms(Knowledge):
     adjectival_hyphened: _Names
     adjectival_after: _Names
     adjectival_before: _Names
+    belonging_after: _Names
+    belonging_before: _Names
     place_before: _Names
 
 
@@ -203,8 +205,10 @@ class _Index:
     after: re.Pattern[str]
     before: re.Pattern[str]
     place: re.Pattern[str]
+    belonging_after: re.Pattern[str]
+    belonging_before: re.Pattern[str]
     before_last: frozenset[str]
-    """The last words of what `before` matches, to save the search where none of them stands."""
+    """The last words of what both `before` match, to save the search where none of them stands."""
     unless: Mapping[str, re.Pattern[str]]
     lines: Mapping[str, frozenset[str]]
 
@@ -254,7 +258,13 @@ def _index(folder: Path = FOLDER) -> _Index:
         # A Turkish case stands between the name and what follows it: El Kaide'ye bağlı.
         after=_words(forms.adjectival_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
         before=_words(forms.adjectival_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
-        before_last=frozenset(form.split()[-1] for form in _forms(forms.adjectival_before, forms) if form.strip()),
+        belonging_after=_words(forms.belonging_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
+        belonging_before=_words(forms.belonging_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
+        before_last=frozenset(
+            form.split()[-1]
+            for names in (forms.adjectival_before, forms.belonging_before)
+            for form in _forms(names, forms)
+        ),
         place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
         unless={
             actor.id: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, map(_plain, actor.unless)))})s?(?!\w)")
@@ -397,6 +407,7 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
     for start, end, alias in sorted(found, key=lambda match: (match[0] - match[1], match[0])):
         if all(end <= other[0] or start >= other[1] for other in taken):
             taken.append((start, end, alias))
+    taken.sort(key=lambda match: match[0])
     counts = Counter(alias.actor for _, _, alias in taken if alias.person is None)
     return tuple(
         Mention(
@@ -404,10 +415,10 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
             start=folded.original(start),
             end=folded.original(end - 1) + 1,
             alias=alias.text,
-            adjectival=_adjectival(index, text, folded, start, end),
+            adjectival=_adjectival(index, text, folded, start, end) or _belonging(index, folded.text, taken, number),
             person=alias.person is not None,
         )
-        for start, end, alias in sorted(taken, key=lambda match: match[0])
+        for number, (start, end, alias) in enumerate(taken)
     )
 
 
@@ -497,13 +508,24 @@ def _decided(
             if alias.strength == "weak":
                 meant_here = armed and not _shouted(text, folded, start, end)
             elif alias.strength == "own":
-                meant_here = owners == {alias.actor}
+                meant_here = owners == {alias.actor} or _listed(index, alias, decided, start, end)
             else:
                 meant_here = not _place(index, plain, start, end, language)
             if meant_here:
                 decided.append((start, end, alias))
                 break
     return decided
+
+
+def _listed(index: _Index, alias: _Alias, decided: list[tuple[int, int, _Alias]], start: int, end: int) -> bool:
+    """Tell whether a name with a capital stands in a list of groups: "Khorasan, Jund al-Aqsa and Ahrar al-Sham"."""
+    if not alias.capitals or alias.capitals[0] != 0:
+        return False
+    # Room for a comma, or "and" in any of the languages, with blanks.
+    return any(
+        index.actors[other.actor].jihadist and (0 < start - stop <= 5 or 0 < begin - end <= 5)
+        for begin, stop, other in decided
+    )
 
 
 def _other_thing(index: _Index, alias: _Alias, plain: str, start: int, end: int) -> bool:
@@ -541,10 +563,33 @@ _ARTICLES = frozenset({"the", "le", "la", "les", "l"})
 def _adjectival(index: _Index, text: str, folded: _Folded, start: int, end: int) -> bool:
     if index.hyphened.match(text, folded.original(end - 1) + 1) or index.after.match(folded.text, end):
         return True
-    words = [word for word in folded.text[max(0, start - 40) : start].split()[-3:] if word not in _ARTICLES]
-    if not words or words[-1] not in index.before_last:
+    if not _may_stand_after(index, folded.text, start):
         return False
     return index.before.search(folded.text, max(0, start - 40), start) is not None
+
+
+def _may_stand_after(index: _Index, plain: str, start: int) -> bool:
+    words = [word for word in plain[max(0, start - 40) : start].split()[-3:] if word not in _ARTICLES]
+    return bool(words) and words[-1] in index.before_last
+
+
+_BESIDE = 25
+"""Characters between two names that are still one noun phrase: "El Kaide'ye bağlı [silahlı örgüt] Nusra Cephesi"."""
+
+
+def _belonging(index: _Index, plain: str, taken: list[tuple[int, int, _Alias]], number: int) -> bool:
+    """Tell whether the name says of another group, whose name stands close by, to what it belongs."""
+    start, end, alias = taken[number]
+    after = index.belonging_after.match(plain, end)
+    if after and number + 1 < len(taken):
+        following = taken[number + 1]
+        if following[2].actor != alias.actor and following[0] - after.end() <= _BESIDE:
+            return True
+    if number == 0 or not _may_stand_after(index, plain, start):
+        return False
+    before = index.belonging_before.search(plain, max(0, start - 40), start)
+    earlier = taken[number - 1]
+    return before is not None and earlier[2].actor != alias.actor and 0 <= before.start() - earlier[1] <= 3
 
 
 def rival(one: str, other: str) -> bool:

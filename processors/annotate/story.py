@@ -199,7 +199,7 @@ def credit(text: str) -> str:
     for match in data.names.finditer(head):
         id = data.ids[match.lastgroup or ""]
         left = head[max(0, match.start() - 60) : match.start()]
-        right = head[match.end() : match.end() + 60]
+        right = head[match.end() : match.end() + 140]
         if data.picture_before.search(left) or data.picture_after.match(right):
             continue
         if match.start() < _OPENING:

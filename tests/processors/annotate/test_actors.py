@@ -77,7 +77,7 @@ def test_the_longest_name_wins(expected: str, language: str, text: str) -> None:
         ("en", "Guisis and Daeshawn played; the Kaidan and the Talibanter lost."),
         ("en", "WHAT IS NEXT FOR SYRIAN REBELS"),
         ("ar", "قالت الدولة اللبنانية إن الشباب في خراسان يدرسون، وإن القاعدة القانونية واضحة."),
-        ("ar", "في القاعدة الجوية مسلحون، وعاصفة الحزم بدأت."),
+        ("ar", "في القاعدة الجوية مسلحون، وعاصفة الحزم بدأت، وقتل طالبان في كلية الطب."),
         ("ru", "Это исламское государство на Ближнем Востоке, в игилах и фронте нет смысла."),
         ("fr", "Selon l'Ei, un état islamique serait né ; le front est calme."),
         ("tr", "Devlet hastanesi ve cephe sessiz; bir islam devleti kuruldu."),
@@ -102,6 +102,7 @@ def test_a_very_ambiguous_name_needs_a_clear_name_of_its_own_group_and_of_no_oth
     assert named("Khorasan met the militants.", "en") == []
     assert named("The Khorasan group met them; Khorasan agreed.", "en")[1] == ("khorasan-group", "Khorasan")
     assert named("The Nusra Front met them. The Front agreed.", "en")[1] == ("nusra", "The Front")
+    assert named("Khorasan, Jund al-Aqsa and others sent men.", "en")[0] == ("khorasan-group", "Khorasan")
     assert ("srf", "the Front") not in named("The Nusra Front and the SRF met, and the Front agreed.", "en")
 
 
@@ -123,6 +124,10 @@ def test_a_very_ambiguous_name_needs_a_clear_name_of_its_own_group_and_of_no_oth
         (["nusra"], "fr", "Le front al-Nosra, lié à Al-Qaïda"),
         ([], "fr", "une zone tenue par l'État islamique, la ville aux mains de Daech"),
         (["nusra"], "tr", "El Kaide bağlantılı Nusra Cephesi"),
+        (["nusra"], "tr", "El Kaide'ye bağlı Nusra Cephesi"),
+        (["islamic-state"], "tr", "IŞİD'e bağlı militanlar"),
+        (["nusra"], "ar", "جبهة النصرة التابعة لتنظيم القاعدة"),
+        (["islamic-state"], "ar", "عناصر تابعة لتنظيم الدولة الإسلامية"),
         ([], "tr", "IŞİD kontrolündeki kasaba, El Kaide'ye bağlı grup"),
     ],
 )
@@ -210,7 +215,7 @@ RIVALS = [
     ("hts", "ahrar-al-sham"),
     ("nusra", "ahrar-al-sham"),
     ("hts", "hurras-al-din"),
-    ("hts", "zenki"),
+    ("hts", "zinki"),
     ("jund-al-aqsa", "ahrar-al-sham"),
     ("nusra", "jaysh-al-islam"),
 ]
