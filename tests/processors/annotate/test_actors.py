@@ -162,7 +162,8 @@ def test_mentions_stand_in_order_at_places_that_hold_their_names(parts: list[str
     found = mentions(text)
     assert all(0 <= m.start < m.end <= len(text) for m in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
-    assert {text[m.start : m.end] for m in found} <= {"Nusra Front", "Nusra", "النُّصرة", "IŞİD", "Аль-Каида"}
+    names = ("Nusra", "النُّصرة", "IŞİD", "Аль-Каида")
+    assert all(any(name in text[m.start : m.end] for name in names) for m in found)
 
 
 # The ids that other parts of the program, its registers and its users' saved searches name.
