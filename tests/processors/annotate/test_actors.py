@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.annotate.actors import ACTORS, FOLDER, _index, mentions, rival
@@ -156,6 +156,7 @@ def test_a_country_counts_as_its_government_and_not_as_a_place() -> None:
 PIECES = ["Nusra Front", "النُّصرة", "IŞİD'in", "«Аль-Каида»", " ", "İ", "-", "\u200f", "x", "ß"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES)))
 def test_mentions_stand_in_order_at_places_that_hold_their_names(parts: list[str]) -> None:
     text = "".join(parts)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.annotate.sentences import sentences
@@ -39,6 +39,7 @@ def test_a_line_break_ends_a_headline_that_has_no_stop() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aA1.؟!?\n «»\"'عгİ", max_size=60))
 def test_sentences_are_in_order_and_hold_every_letter(text: str) -> None:
     spans = sentences(text)
