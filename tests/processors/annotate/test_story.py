@@ -178,6 +178,8 @@ def test_a_document_seen_again_keeps_its_story() -> None:
         ("", "A fighter near the wall (AP Photo/Somebody). The groups met."),
         ("", "صورة: رويترز. التقى الفصيلان."),
         ("", "The Guardian of the shrine prayed, and a former Reuters driver watched."),
+        ("ap", "By the Associated Press\nThe groups met."),
+        ("", "The road is watched by the Guardian Council's men and by AP-class cars."),
         ("", "The groups met on Friday, elders said."),
         ("", ""),
     ],
