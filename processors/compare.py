@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,6 +143,10 @@ class _StatementEntry(NamedTuple):
     all: tuple[str, ...]
     about: tuple[str, ...]
     order: tuple[str, ...]
+    needed: frozenset[str]
+    since: date
+    until: date
+    """Outside these days of publication the claim's time excludes it."""
 
 
 class _Index:
@@ -166,7 +170,8 @@ class _Index:
             self.names.append(known)
         self.terms = Terms(concepts)
         self.events: dict[tuple[str, str, str], dict[tuple[int, int] | None, list[_EventEntry]]] = {}
-        self.statements: dict[str, list[_StatementEntry]] = {}
+        self.statements: dict[tuple[str, str], list[_StatementEntry]] = {}
+        self.keyed: frozenset[str] = frozenset()
         self._fill()
 
     def _fill(self) -> None:
@@ -185,13 +190,19 @@ class _Index:
                         tuple(known[name] for name in statement.all),
                         tuple(known[name] for name in statement.about),
                         tuple(known[name] for name in statement.order or ()),
+                        frozenset(known[name] for name in statement.all),
+                        claim.since if claim.since and statement.time != "free" else date.min,
+                        claim.until + LAG if claim.until and statement.time != "free" else date.max,
                     )
                     entries.append(entry)
                     for name in entry.all:
                         uses[name] += 1
         for entry in entries:
-            # By the rarest of its concepts: the one that fewest other statements would turn up with.
-            self.statements.setdefault(min(entry.all, key=lambda name: (uses[name], name)), []).append(entry)
+            # By the two rarest of its concepts: few other statements turn up with both.
+            rarest = sorted(set(entry.all), key=lambda name: (uses[name], name))
+            key = _pair(rarest[0], rarest[1]) if len(rarest) > 1 else ("", rarest[0])
+            self.statements.setdefault(key, []).append(entry)
+        self.keyed = frozenset(name for key in self.statements for name in key)
 
     def _add_event(self, entry: _EventEntry, claim: Claim) -> None:
         sides = [(*side.actors, *side.kin) for side in entry.pattern.sides[:2]]
@@ -330,10 +341,15 @@ def _event_match(
     if any(known[name] in inner for name in pattern.unless):
         return None
     parties = _parties(event.parties, pattern.sides, register)
-    place = _placed(event, claim, pattern, register, known, inner)
-    against = bearing == "contradicts"
+    if parties is None:
+        return None
+    # A denial comes after the reports that it denies: it has their time.
+    against = pattern.stance == "against"
     time = _dated(claim, pattern.time, event.date, page.published, event.modality == "looking-back", against=against)
-    if parties is None or place is None or time is None:
+    if time is None:
+        return None
+    place = _placed(event, claim, pattern, register, known, inner)
+    if place is None:
         return None
     kind = 1.0 if event.kind in pattern.kinds else NEAR
     weights = [(kind, KIND), (parties.share, PARTIES)]
@@ -449,11 +465,11 @@ def _dated(
     if mode == "free" or not (claim.since or claim.until):
         return _Part(0.0, "", asked=False)
     since, until = claim.since or date.min + SLACK, claim.until or date.max - LAG
+    if dated is not None and not since - SLACK <= dated <= until + SLACK:
+        return None
     window = f"{claim.since or ''} to {claim.until or 'now'}".strip()
     if dated is not None:
-        if since - SLACK <= dated <= until + SLACK:
-            return _Part(1.0, f"time: {dated}, within the claim's {window}")
-        return None
+        return _Part(1.0, f"time: {dated}, within the claim's {window}")
     if published is None or looking_back:
         if mode == "needed" or (published is not None and published < since):
             return None
@@ -518,27 +534,34 @@ def _sentence_of(parts: Iterable[str]) -> str:
 
 
 def _from_statements(page: _Page, index: _Index) -> Iterator[_Match]:
+    day = page.published
     for cut in (page.title, page.text):
-        for number, sentence in enumerate(cut):
-            for concept in sorted(sentence.names):
-                for entry in index.statements.get(concept, ()):
-                    for first, last in ((number, number), (number - 1, number), (number, number + 1)):
-                        if first < 0 or last >= len(cut):
+        keyed = [sentence.names & index.keyed for sentence in cut]
+        for first in range(len(cut)):
+            for last in (first, first + 1):
+                if last >= len(cut) or not keyed[first] or not keyed[last]:
+                    continue
+                union = keyed[first] | keyed[last] if last > first else keyed[first]
+                named = cut[first].names | cut[last].names
+                names = sorted(union)
+                for key in (*(("", name) for name in names), *combinations(names, 2)):
+                    for entry in index.statements.get(key, ()):
+                        if (
+                            not entry.needed <= named
+                            or (day is not None and not entry.since <= day <= entry.until)
+                            or (first != last and (entry.needed <= cut[first].names or entry.needed <= cut[last].names))
+                        ):
                             continue
                         match = _statement_match(page, index, cut, first, last, entry)
                         if match is not None:
                             yield match
-                            break
 
 
 def _statement_match(
     page: _Page, index: _Index, cut: list[_Sentence], first: int, last: int, entry: _StatementEntry
 ) -> _Match | None:
     window = cut[first : last + 1]
-    if not all(any(name in sentence.names for sentence in window) for name in entry.all):
-        return None
-    register = index.registers[entry.claim[0]]
-    claim = register.claims[entry.claim[1]]
+    claim = index.registers[entry.claim[0]].claims[entry.claim[1]]
     pattern = entry.pattern
     time = _dated(claim, pattern.time, None, page.published, False, against=pattern.stance == "against")
     if time is None:
