@@ -397,7 +397,9 @@ class Happening(Record):
     """One event between a pair, told by one story: its reprints are counted, not listed."""
 
     at: date
-    """The event's own date where its sentence gives one, else the day of publication."""
+    """The day under which it stands: of publication, or the event's own where that was asked for and is known."""
+    happened_on: date | None
+    """The event's own date, where its sentence gives one."""
     side: Side
     kind: str
     polarity: str
@@ -470,8 +472,11 @@ def _roles(parties: str) -> tuple[tuple[str, str], ...]:
     return tuple((party["actor"], party.get("role", "party")) for party in json.loads(parties))
 
 
-def timeline(connection: sqlite3.Connection, first: str, second: str) -> list[Happening]:
-    """Give what is told of two groups, newest first: each kind of event once a story, in its first telling."""
+def timeline(connection: sqlite3.Connection, first: str, second: str, *, happened: bool = False) -> list[Happening]:
+    """Give what is told of two groups, newest first: each kind of event once a story, in its first telling.
+
+    With ``happened`` an event stands under its own date where the sentence gives one, rather than that of publication.
+    """
     told: dict[tuple[str, str, str], list[sqlite3.Row]] = defaultdict(list)
     for row in _rows(
         connection,
@@ -489,9 +494,11 @@ def timeline(connection: sqlite3.Connection, first: str, second: str) -> list[Ha
     rows = []
     for tellings in told.values():
         row = tellings[0]
+        own = date.fromisoformat(row["date"]) if row["date"] else None
         rows.append(
             Happening(
-                at=date.fromisoformat(row["date"] or row["dated_at"][:10]),
+                at=own if own and happened else date.fromisoformat(row["dated_at"][:10]),
+                happened_on=own,
                 side=side(row["kind"], row["polarity"]),
                 kind=row["kind"],
                 polarity=row["polarity"],

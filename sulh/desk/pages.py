@@ -435,10 +435,15 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
         if any((pair.first, pair.second) == ("islamic-state", "nusra") for pair in pairs):
             chosen = "islamic-state~nusra"
     first, _, second = chosen.partition("~")
-    rows = board.timeline(connection, first, second) if second else []
-    step = fitting(row.at for row in rows)
-    counts = Counter((start(row.at, step), row.side) for row in rows)
-    starts = between(min(row.at for row in rows), max(row.at for row in rows), step) if rows else ()
+    dated = asked.query.get("dated", "published")
+    if dated not in ("published", "happened"):
+        raise Wrong(f"dated={dated}: expected published or happened")
+    rows = board.timeline(connection, first, second, happened=dated == "happened") if second else []
+    # A look back at last year's split would squeeze this week's events into one column.
+    fresh = [row for row in rows if row.modality != "looking-back"]
+    step = fitting(row.at for row in fresh)
+    counts = Counter((start(row.at, step), row.side) for row in fresh)
+    starts = between(min(row.at for row in fresh), max(row.at for row in fresh), step) if fresh else ()
     columns = [
         plots.Column(
             start=begin,
@@ -447,7 +452,7 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
         )
         for begin in starts
     ]
-    sides = Counter(row.side for row in rows)
+    sides = Counter(row.side for row in fresh)
     return Page(
         template="timeline.html",
         title="Timeline",
@@ -457,6 +462,7 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
             "first": first,
             "second": second,
             "rows": rows,
+            "dated": dated,
             "step": step,
             "sides": [(name, sides[name]) for name in board.SIDES],
             "plot": plots.plot(
@@ -466,7 +472,7 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
                 words=f"{words.groups((first, second))} over time: "
                 + ", ".join(f"{sides[name]} {words.SIDES[name]}" for name in board.SIDES),
             )
-            if rows
+            if fresh
             else "",
         },
         kind=board.Happening,

@@ -198,15 +198,15 @@ def test_a_verdict_moves_an_alert_at_the_next_click(tmp_path: Path) -> None:
 
 def test_the_timeline_counts_a_story_once(get: Get) -> None:
     rows = get("/timeline.json?pair=islamic-state~nusra").json()
-    assert [(row["side"], row["kind"], row["tellings"]) for row in rows] == [
-        ("contact", "negotiation", 1),
-        ("denied", "truce", 1),
-        ("contact", "truce", 1),
-        ("clash", "clash", 1),
-        ("contact", "truce", 2),
+    assert [(row["at"], row["side"], row["kind"], row["tellings"]) for row in rows] == [
+        ("2014-11-15", "contact", "negotiation", 1),
+        ("2014-11-14", "denied", "truce", 1),
+        ("2014-11-14", "contact", "truce", 1),
+        ("2014-11-13", "contact", "truce", 2),
+        ("2014-11-11", "clash", "clash", 1),
     ]
-    # The sentence's own date, not the day of publication.
-    assert rows[-1]["at"] == "2014-11-02"
+    happened = get("/timeline.json?pair=islamic-state~nusra&dated=happened").json()
+    assert (happened[-1]["at"], happened[-1]["tellings"]) == ("2014-11-02", 2)
 
 
 @pytest.mark.parametrize(
@@ -271,6 +271,7 @@ def test_only_reading_requests_for_its_own_name_are_answered(get: Get) -> None:
         ("/alerts/none", 404, "no alert none"),
         (f"/claims/{sample.REGISTER}/C99", 404, "C99"),
         ("/?day=yesterday", 400, "2014-11-15"),
+        ("/timeline?dated=odd", 400, "expected published or happened"),
         ("/alerts?queue=odd", 400, "expected one of open"),
         ("/claims?_format=xls", 400, "expected csv or json"),
         ("/search?limit=99999999999", 400, "not a number"),
