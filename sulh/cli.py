@@ -449,9 +449,17 @@ def ledger_command(ctx: click.Context, source: str, day: datetime | None, as_jso
 def desk_command(ctx: click.Context, port: int | None) -> None:
     """Serve the pages to browse the embedded store, on this machine only; Ctrl-C ends it."""
     from sulh import desk
+    from sulh.pipeline import registers_of
 
     settings = settings_of(ctx)
-    desk.serve(Path(settings.store_address), home=settings.home, port=port or settings.desk_port)
+    desk.serve(
+        Path(settings.store_address),
+        home=settings.home,
+        sources=settings.source_folder,
+        registers=registers_of(settings.register_folder),
+        port=port or settings.desk_port,
+        ready=lambda address: click.echo(f"The desk is open at {address} - Ctrl-C closes it."),
+    )
 
 
 @command("doctor")

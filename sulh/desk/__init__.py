@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,7 +140,9 @@ def serve(
         server = uvicorn.Server(uvicorn.Config(desk.app(), log_level="warning", access_log=False, server_header=False))
         if ready is not None:
             ready(f"http://{name}:{address[1]}/")
-        server.run(sockets=[listener])
+        # uvicorn closes in good order on Ctrl-C, and then raises it again.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
 
 
 class DeskError(SulhError):
