@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code."""
     options = _options(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("scrapy").setLevel(logging.ERROR)  # its warnings are failures that the index names
     if options.with_parent:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import feedparser
-from cssselect import SelectorError
 from lxml import etree
 from scrapy.http import HtmlResponse
 
@@ -196,7 +195,7 @@ def read_listing(body: bytes, content_type: str, url: str, selectors: Selectors)
     try:
         found = page.css(selectors.item)
         older = page.css(selectors.next) if selectors.next else []
-    except (ValueError, SelectorError) as error:
+    except ValueError as error:
         raise ListError("selector", str(error)) from error
     entries = []
     for item in found:

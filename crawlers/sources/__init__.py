@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from cssselect import SelectorError
+from parsel.csstranslator import HTMLTranslator
 from pydantic import AfterValidator, Field, model_validator
 
 from processors.errors import KnowledgeError
@@ -38,16 +40,25 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _selector(text: str) -> str:
+    try:
+        HTMLTranslator().css_to_xpath(text)
+    except SelectorError as error:
+        raise ValueError(f"expected a CSS selector: {error}") from error
+    return text
+
+
 Address = Annotated[str, AfterValidator(_web_address)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Selector = Annotated[str, AfterValidator(_selector)]
 
 
 class Selectors(Knowledge):
     """Where a listing page keeps its links."""
 
-    item: str
+    item: Selector
     """CSS selector of the links to articles, or of elements that each hold one."""
-    next: str = ""
+    next: Selector = ""
     """CSS selector of the link to the next (older) page; none means a single page."""
 
 

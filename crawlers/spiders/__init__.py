@@ -262,6 +262,19 @@ class SourceSpider(Spider):
             old=old,
         )
 
+    @property
+    def first_day(self) -> date | None:
+        """The day before which nothing is wanted; None where all is."""
+        if self.backfill:
+            return self.since
+        return (self.now() - self.source.oldest).date() if self.source.oldest else None
+
+    def past(self, entries: Iterable[Entry]) -> bool:
+        """Say whether a page of a list holds only what is too old to be wanted, so that older pages need no look."""
+        days = [day_of(entry) for entry in entries]
+        first = self.first_day
+        return first is not None and bool(days) and all(day is not None and day < first for day in days)
+
     async def read_list(self, url: str, *, parent: str = "", hint: str = "", ask: bool = True) -> ListReply | None:
         """Fetch and archive a list; None where it has not changed since it was last read to the end.
 
@@ -382,8 +395,9 @@ class SourceSpider(Spider):
                         raise FetchError(reason)
                     self._pause(response, after)
                     continue
-            failures += 1
-            if failures == ATTEMPTS:
+            # A site that is slow to death holds up its whole queue: it gets half the tries.
+            failures += 2 if reason == "timeout" else 1
+            if failures >= ATTEMPTS:
                 raise FetchError(reason)
             await asyncio.sleep(FIRST_WAIT * 2 ** (failures - 1))
 

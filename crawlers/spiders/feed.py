@@ -29,9 +29,11 @@ async def read_feed_pages(spider: SourceSpider, url: str, pages: str) -> None:
     reply = await spider.read_list(url)
     if reply is None:
         return
-    found = await spider.found(read_feed(reply.body, reply.content_type, reply.url))
+    entries = read_feed(reply.body, reply.content_type, reply.url)
+    found = await spider.found(entries)
+    links = {entry.link or entry.id for entry in entries}
     number = 1
-    while pages and not found.met:
+    while pages and not spider.past(entries) and (spider.backfill or not found.met):
         number += 1
         if number > MOST_PAGES:
             raise ListError("endless", f"more than {MOST_PAGES} pages")
@@ -44,5 +46,7 @@ async def read_feed_pages(spider: SourceSpider, url: str, pages: str) -> None:
         assert reply is not None
         entries = read_feed(reply.body, reply.content_type, reply.url)
         found = await spider.found(entries)
-        if found.repeated == len(entries):
+        new = {entry.link or entry.id for entry in entries} - links
+        links |= new
+        if not new:
             return  # a feed that gives the same items whatever page is asked for, or none

@@ -25,6 +25,7 @@ class ListingSpider(SourceSpider):
     async def _read(self, entry: str) -> None:
         assert self.source.selectors is not None
         seen: set[str] = set()
+        links: set[str] = set()
         url = entry
         while url and canonical_url(url) not in seen:
             seen.add(canonical_url(url))
@@ -36,6 +37,8 @@ class ListingSpider(SourceSpider):
             page = read_listing(reply.body, reply.content_type, reply.url, self.source.selectors)
             found = await self.found(page.entries)
             # A calendar without end goes on naming next pages, but never a new item.
-            if found.repeated == len(page.entries) or (found.met and not self.backfill):
+            new = {entry.link for entry in page.entries} - links
+            links |= new
+            if not new or self.past(page.entries) or (found.met and not self.backfill):
                 return
             url = page.next

@@ -56,11 +56,12 @@ class SitemapSpider(SourceSpider):
         sitemap = read_sitemap(reply.body, reply.url)
         if sitemap.entries:
             await self.found(sitemap.entries)
-        if self.since is None:
+        first = self.first_day
+        if first is None:
             return sitemap.children
         # What was last changed before the span began lists nothing of it.
         days = [(child, day_of_text(child.modified)) for child in sitemap.children]
-        return tuple(child for child, day in days if day is None or day >= self.since)
+        return tuple(child for child, day in days if day is None or day >= first)
 
     def _children_before(self, address: str) -> tuple[Child, ...]:
         """Give the sitemaps below an index that has not changed: one whose time it named has not changed either."""

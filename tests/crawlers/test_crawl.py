@@ -287,3 +287,23 @@ def test_a_crawl_that_is_ended_holds_nothing(tmp_path: Path, how: str) -> None:
     finally:
         release.set()
         site.close()
+
+
+def test_the_past_is_crawled_by_the_sitemap_that_robots_txt_names(tmp_path: Path) -> None:
+    site, crawls = Site(), Crawls(tmp_path)
+    try:
+        site.pages["/robots.txt"] = Reply(f"User-agent: *\nSitemap: {site.url}/all.xml\n".encode())
+        listed = {"/before": "2014-10-31", "/first": "2014-11-01", "/last": "2014-11-30", "/after": "2014-12-01"}
+        entries = "".join(
+            f"<url><loc>{site.url}{path}</loc><lastmod>{day}</lastmod></url>" for path, day in listed.items()
+        )
+        site.pages["/all.xml"] = Reply(f"<urlset>{entries}<url><loc>/when</loc></url></urlset>".encode())
+        site.pages |= {path: article(path) for path in listed}
+        crawls.source("past", "feed", f"{site.url}/feed")
+        for _ in range(2):
+            answer = crawls.run("--via", "sitemap", "--since", "2014-11-01", "--until", "2014-11-30")
+            assert (answer.code, answer.done["past"]["discovered"]) == (0, 3)
+            assert sorted(crawls.pages("past")) == [f"{site.url}/first", f"{site.url}/last"]
+        assert crawls.dispositions("past") == {"discovered": 6, "fetched": 2, "known/seen": 2, "refused/undated": 2}
+    finally:
+        site.close()

@@ -148,10 +148,9 @@ def test_a_listing(item: str) -> None:
     assert page.entries[0].title in ("Новости", "")
 
 
-@pytest.mark.parametrize(("item", "reason"), [(".gone", "no-items"), ("a[", "selector")])
-def test_a_listing_whose_layout_changed_is_named(item: str, reason: str) -> None:
-    with pytest.raises(ListError, match=reason):
-        read_listing(LISTING.encode("cp1251"), "text/html", URL, Selectors(item=item))
+def test_a_listing_whose_layout_changed_is_named() -> None:
+    with pytest.raises(ListError, match="no-items"):
+        read_listing(LISTING.encode("cp1251"), "text/html", URL, Selectors(item=".gone"))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_a_source_in_five_lines(tmp_path: Path) -> None:
         (GOOD + 'urls: ["https://example.org/"]\n', "either url or urls"),
         (GOOD + 'selectors: {item: "a"}\n', "selectors for kind listing"),
         (GOOD.replace("kind: feed", "kind: sitemap") + "pages: paged\n", "pages for kind feed"),
+        (GOOD.replace("kind: feed", "kind: listing") + 'selectors: {item: "a["}\n', r":6: selectors\.item: .*CSS"),
         (GOOD + "id: other\n", r"outlet_sy\.yml:6: id: unknown key"),
     ],
 )
