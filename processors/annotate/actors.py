@@ -404,8 +404,10 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
     folded = _fold(text)
     found = _decided(index, text, folded, _matches(index, text, folded, language), language, context)
     taken: list[tuple[int, int, _Alias]] = []
+    covered = bytearray(len(folded.text))
     for start, end, alias in sorted(found, key=lambda match: (match[0] - match[1], match[0])):
-        if all(end <= other[0] or start >= other[1] for other in taken):
+        if covered.find(1, start, end) < 0:
+            covered[start:end] = b"\1" * (end - start)
             taken.append((start, end, alias))
     taken.sort(key=lambda match: match[0])
     counts = Counter(alias.actor for _, _, alias in taken if alias.person is None)
@@ -502,13 +504,15 @@ def _decided(
     )
     if armed:
         clear_actors |= hinted
+    jihadists = [(start, end) for start, end, alias in decided if index.actors[alias.actor].jihadist]
+    begins, stops = {start for start, _ in jihadists}, {end for _, end in jihadists}
     for start, end, aliases in kept:
         owners = {alias.actor for alias in aliases if alias.strength == "own" and alias.actor in clear_actors}
         for alias in aliases:
             if alias.strength == "weak":
                 meant_here = armed and not _shouted(text, folded, start, end)
             elif alias.strength == "own":
-                meant_here = owners == {alias.actor} or _listed(index, alias, decided, start, end)
+                meant_here = owners == {alias.actor} or _listed(alias, begins, stops, start, end)
             else:
                 meant_here = not _place(index, plain, start, end, language)
             if meant_here:
@@ -517,15 +521,12 @@ def _decided(
     return decided
 
 
-def _listed(index: _Index, alias: _Alias, decided: list[tuple[int, int, _Alias]], start: int, end: int) -> bool:
+def _listed(alias: _Alias, begins: set[int], stops: set[int], start: int, end: int) -> bool:
     """Tell whether a name with a capital stands in a list of groups: "Khorasan, Jund al-Aqsa and Ahrar al-Sham"."""
     if not alias.capitals or alias.capitals[0] != 0:
         return False
     # Room for a comma, or "and" in any of the languages, with blanks.
-    return any(
-        index.actors[other.actor].jihadist and (0 < start - stop <= 5 or 0 < begin - end <= 5)
-        for begin, stop, other in decided
-    )
+    return any(start - gap in stops or end + gap in begins for gap in range(1, 6))
 
 
 def _other_thing(index: _Index, alias: _Alias, plain: str, start: int, end: int) -> bool:
