@@ -10,13 +10,45 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from crawlers.lists import read_listing
 from crawlers.sources import FOLDER, Source, load_sources
 from crawlers.spiders import SourceSpider
 from crawlers.spiders.kinds import KINDS
-from processors.addresses import canonical_url
+from processors.addresses import canonical_url, untracked
 
 SOURCES = load_sources()
 FILES = sorted(FOLDER.glob("*.y*ml"))
+
+WANTED = {
+    "alarabiya_english_sa": "https://english.alarabiya.net/News/middle-east/2024/01/02/two-groups-sign",
+    "alarabiya_sa": "https://www.alarabiya.net/arab-and-world/syria/2024/01/02/هدنة-بين-فصيلين",
+    "apnews_us": "https://apnews.com/article/syria-truce-0123456789abcdef0123456789abcdef",
+    "aymennjawad_gb": "https://www.aymennjawad.org/24483/two-groups-sign",
+    "criticalthreats_us": "https://www.criticalthreats.org/analysis/africa-file-january-2-2024",
+    "garowe_so": "https://www.garoweonline.com/en/news/somalia/two-groups-sign",
+    "hawarnews_sy": "https://hawarnews.com/ar/هدنة-بين-فصيلين",
+    "hiiraan_so": "https://www.hiiraan.com/news4/2024/Jan/200062/two_groups_sign.aspx",
+    "interfax_ru": "https://www.interfax.ru/world/874930",
+    "lemonde_fr": "https://www.lemonde.fr/afrique/article/2024/01/02/une-treve_6200000_3212.html",
+    "ntv_tr": "https://www.ntv.com.tr/dunya/iki-grup-anlasti,c9T6_jCHzkSdFLmN",
+    "shaam_sy": "https://shaam.org/news/syria-news/هدنة-بين-فصيلين",
+    "skynewsarabia_ae": "https://www.skynewsarabia.com/middle-east/1884498",
+    "tass_ru": "https://tass.ru/mezhdunarodnaya-panorama/21600739",
+    "telegraph_gb": "https://www.telegraph.co.uk/world-news/2024/01/02/two-groups-sign/",
+}
+"""An address of the form that the outlet gives its articles, for each source that takes only some addresses."""
+
+UNWANTED = {
+    "alarabiya_english_sa": "https://english.alarabiya.net/sports/2024/01/02/two-clubs-sign",
+    "aljazeera_english_qa": "https://www.aljazeera.com/sports/2024/1/2/two-clubs-sign",
+    "apnews_us": "https://apnews.com/video/syria-truce-0123456789abcdef0123456789abcdef",
+    "aymennjawad_gb": "https://www.aymennjawad.org/bio/",
+    "france24_arabic_fr": "https://www.france24.com/ar/رياضة/20240102-مباراة",
+    "garowe_so": "https://www.garoweonline.com/en/news/somalia",
+    "ntv_tr": "https://www.ntv.com.tr/spor/iki-kulup-anlasti,c9T6_jCHzkSdFLmN",
+    "tass_ru": "https://tass.ru/sport/21600739",
+    "telegraph_gb": "https://www.telegraph.co.uk/football/2024/01/02/two-clubs-sign/",
+}
 
 
 def comments(source: Source) -> list[str]:
@@ -104,9 +136,34 @@ def test_its_kind_has_a_spider_and_a_bound_on_the_past(source: Source) -> None:
         assert source.oldest is not None and source.oldest.days <= 30
 
 
-def test_its_patterns_let_something_through(source: Source) -> None:
+def takes(source: Source, address: str) -> bool:
+    """Say whether the source's patterns take an address, in the form in which it would be fetched."""
+    link = untracked(address)
+    included = not source.include or any(re.search(pattern, link) for pattern in source.include)
+    return included and not any(re.search(pattern, link) for pattern in source.exclude)
+
+
+def test_its_patterns_let_its_articles_through(source: Source) -> None:
     # Addresses are matched as they are fetched, percent-encoded: a pattern in another script finds nothing.
     assert all(pattern.isascii() for pattern in (*source.include, *source.exclude))
+    if source.include or source.kind == "listing":
+        assert takes(source, WANTED[source.id])
+
+
+@pytest.mark.parametrize("id", UNWANTED)
+def test_sport_and_other_matter_is_left_out(id: str) -> None:
+    assert not takes(SOURCES[id], UNWANTED[id])
+
+
+@pytest.mark.parametrize("id", [id for id, source in SOURCES.items() if source.kind == "listing"])
+def test_a_listing_selects_the_links_to_articles(id: str) -> None:
+    source = SOURCES[id]
+    assert source.selectors is not None
+    path = urlsplit(WANTED[id]).path
+    page = f'<p><a href="/about">us</a> <a href="{path}">A title</a> <a rel="next" href="?page=2">older</a></p>'
+    read = read_listing(page.encode(), "text/html; charset=utf-8", source.entries[0], source.selectors)
+    assert [entry.title for entry in read.entries if takes(source, entry.link)] == ["A title"]
+    assert bool(read.next) == bool(source.selectors.next)
 
 
 def test_a_person_may_overrule_one(tmp_path: Path) -> None:
