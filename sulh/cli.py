@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from processors.errors import SulhError
 from sulh import __version__
 from sulh.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    # The commands import what they need themselves: `sulh --help` must not wait for trafilatura.
+    from sulh.pipeline import Fault, ProcessReport
 
 WHOLE = 100_000
 """Characters: a terminal shows an alert whole, where a channel may cut it."""
@@ -184,6 +188,7 @@ def run_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> 
         emit([report.to_json()])
     else:
         click.echo(report.summary())
+    fail_on(ctx, report.process.faults)
     if not report.ok:
         ctx.exit(1)
 
@@ -293,13 +298,20 @@ def export_command(ctx: click.Context, kind: Any) -> None:
         emit(store.export(kind))
 
 
-def say_processed(ctx: click.Context, report: Any, as_json: bool) -> None:
+def say_processed(ctx: click.Context, report: ProcessReport, as_json: bool) -> None:
     """Print what became of the captures; a page that could not be judged fails the command."""
     if as_json:
         emit([dict(report.counts)])
     else:
         click.echo(report.summary())
-    if report.faults:
+    fail_on(ctx, report.faults)
+
+
+def fail_on(ctx: click.Context, faults: Sequence[Fault]) -> None:
+    """Say on stderr which pages were left waiting and why, and exit with 1 where there are any."""
+    for fault in faults:
+        click.echo(f"sulh: left waiting: {fault.url}: {fault.said}", err=True)
+    if faults:
         ctx.exit(1)
 
 
@@ -625,7 +637,10 @@ def sources_new(ctx: click.Context, url: str, name: str | None) -> None:
 @click.argument("source")
 @click.option("--from", "since", type=DAY, required=True, help="First day (YYYY-MM-DD).")
 @click.option("--to", "until", type=DAY, required=True, help="Last day, included.")
-@click.option("--via", type=click.Choice(["sitemap", "wordpress"]), help="By what; default: the source's own kind.")
+@click.option(
+    "--via", type=click.Choice(["sitemap", "wordpress", "warc"]), help="By what; default: the source's own kind."
+)
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]…")
 @json_option
 @click.pass_context
 def backfill_command(
@@ -634,18 +649,29 @@ def backfill_command(
     since: datetime,
     until: datetime,
     via: str | None,
+    files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Fetch a source's past into the archive, through the same path; `sulh process` then reads it.
 
     \b
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via sitemap
+    sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via warc old.warc.gz
     """
-    from sulh.crawling import backfill
+    from sulh.crawling import backfill, import_files
 
+    if (via == "warc") != bool(files):
+        raise click.UsageError("--via warc takes WARC files, and only it does")
     if until < since:
         raise click.UsageError("--to lies before --from")
     settings = settings_of(ctx)
+    if via == "warc":
+        counts = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
+        if as_json:
+            emit([counts])
+        else:
+            click.echo("imported: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        return
     report = backfill(
         settings, source, since=since.date(), until=until.date(), via=via, echo=lambda line: click.echo(line, err=True)
     )

@@ -11,11 +11,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from crawlers.sources import Source, collect_sources, load_source
+from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
 from sulh.progress import progress
@@ -161,6 +162,17 @@ def backfill(
     """Crawl the past of one source, by its own kind or by another interface of its site."""
     options = ["--since", since.isoformat(), "--until", until.isoformat(), *(["--via", via] if via else [])]
     return crawl(settings, [source], echo=echo, options=options)
+
+
+def import_files(
+    settings: Settings, source: str, files: Sequence[Path], *, since: date, until: date, now: datetime
+) -> dict[str, int]:
+    """Take a source's pages out of WARC files into its archive; gives how many were taken and left, by reason."""
+    known, _ = known_sources(settings)
+    if source not in known:
+        raise SulhError(f"there is no source {source}; `sulh sources` lists them")
+    archive = Archive(settings.home)
+    return import_warc(archive, files, source, site=known[source].front, now=now, since=since, until=until)
 
 
 def save_source(settings: Settings, name: str, text: str) -> Path:

@@ -107,6 +107,8 @@ def process_archive(
         store.tally(archive.tallies(source))
     # Counted first and walked again, so that a long backlog never stands in memory.
     waiting = sum(1 for _ in arrivals(archive, store, names, day=day))
+    if not waiting:
+        return ProcessReport(counts={}, written=0)
     with progress("processing", waiting) as advance:
         judged = judged_items(settings, arrivals(archive, store, names, day=day))
         return process(store, judged, advance=advance)

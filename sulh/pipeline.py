@@ -107,10 +107,9 @@ class ProcessReport:
     faults: tuple[Fault, ...] = ()
 
     def summary(self) -> str:
-        """Say how many captures met which disposition, and which pages could not be judged."""
+        """Say how many captures met which disposition."""
         lines = [f"processed {sum(self.counts.values())} captures"]
         lines += [f"{count:>7}  {name}" for name, count in self.counts.items()]
-        lines += [f"left waiting: {fault.url}: {fault.said}" for fault in self.faults]
         return "\n".join(lines)
 
 

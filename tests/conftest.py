@@ -9,11 +9,11 @@ import pytest
 
 
 def absent(part: str, why: str) -> NoReturn:
-    """Skip a test whose part of the machine is absent; fail instead where `SULH_REQUIRE` lists the part.
+    """Skip a test whose part of the machine is absent; fail instead where `REQUIRED_PARTS` lists the part.
 
     A skipped test looks much like a passed one: where a part must be there, such as in the full run, say so with
-    ``SULH_REQUIRE=browser,…``.
+    ``REQUIRED_PARTS=browser,…``.
     """
-    if part in os.environ.get("SULH_REQUIRE", "").replace(",", " ").split():
-        pytest.fail(f"SULH_REQUIRE lists {part}, but {why}", pytrace=False)
+    if part in os.environ.get("REQUIRED_PARTS", "").replace(",", " ").split():
+        pytest.fail(f"REQUIRED_PARTS lists {part}, but {why}", pytrace=False)
     pytest.skip(f"needs {part}: {why}")
