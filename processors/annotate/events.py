@@ -661,6 +661,11 @@ class Reader:
             first, last = self._words(starts, line, mention)
             # "severed ties with al-Qaeda": what the cue is about is a party, though its name follows "ties with".
             cued = any(mark.end in (first - 1, first) for mark in line.marks.get("frame", ()))
+            # "held by X, an alliance that includes Y": the town is described, and X then told of.
+            cued = cued or any(
+                last <= mark.start <= last + 3 and self.frames[mark.value].kind == "coalition"
+                for mark in line.marks.get("frame", ())
+            )
             about = cued and mention.adjectival and line.text[mention.end : mention.end + 1] not in _HYPHENS
             if (mention.adjectival and not about) or self._belongs(line, first, last):
                 line.loose.append(mention)
