@@ -151,12 +151,18 @@ def events(document: Document) -> tuple[Event, ...]:
     """Give the events of the document's title and text, in order, each with the sentence that says so."""
     if document.language not in LANGUAGES:
         return ()
+    title = mentions(document.title, document.language, context=document.text)
+    text = mentions(document.text, document.language, context=document.title)
+    actors = {mention.actor for mention in (*title, *text)}
+    # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
+    if len(actors) < 2 and not any(_state(actor) for actor in actors):
+        return ()
     reader = _reader(document.language)
     found: dict[str, Event] = {}
     context = _Context()
-    names: tuple[Field, ...] = ("title", "text")
-    for name in names:
-        for event in reader.read(document, name, context):
+    fields: tuple[tuple[Field, tuple[Mention, ...]], ...] = (("title", title), ("text", text))
+    for name, named in fields:
+        for event in reader.read(document, name, named, context):
             found.setdefault(event.id, event)
     return tuple(found.values())
 
@@ -524,12 +530,8 @@ class Reader:
         except ValueError as error:
             raise wrong(self.path, location, str(error)) from None
 
-    def read(self, document: Document, name: Field, context: _Context) -> Iterator[Event]:
+    def read(self, document: Document, name: Field, named: Sequence[Mention], context: _Context) -> Iterator[Event]:
         text = document.title if name == "title" else document.text
-        other = document.text if name == "title" else document.title
-        if not text:
-            return
-        named = mentions(text, document.language, context=other)
         # Nobody is named, so nothing can have happened between two groups.
         if not named and not context.pairs and not context.states:
             return
@@ -598,7 +600,9 @@ class Reader:
         stop = len(ids)
         for at, found in enumerate(ids):
             for number in found:
-                for phrase in triggers.get(number, ()):
+                if number not in triggers:
+                    continue
+                for phrase in triggers[number]:
                     # Most phrases are one word, which the trigger itself is.
                     end = at + 1 if len(phrase.steps) == 1 else match(phrase.steps, ids, at, stop)
                     if end > at:
