@@ -79,7 +79,7 @@ class Calendar(Knowledge):
 
 
 class Cues(Knowledge):
-    """What one language says about events: `docs/cues.md` explains the phrases."""
+    """What one language says about events; `cues/en.yml` explains how phrases and layouts are written."""
 
     language: str
     clitics: tuple[str, ...] = ()
