@@ -681,7 +681,7 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
             other = f"credit:{document.credit}"
         elif own in credits:
             other = f"credit:{own}"
-        elif number and (joined.role == "follow-up" or _hearsay(joined)):
+        elif number and (joined.role == "follow-up" or _leans(joined)):
             other = f"story:{_story(affirmed[0].page)}"
         else:
             other = f"source:{document.source}"
@@ -694,14 +694,14 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
     return [names[root(f"story:{_story(joined.page)}")] for joined in affirmed]
 
 
-def _hearsay(joined: _Joined) -> bool:
-    """Tell whether a report gives no source but other reports."""
-    return all(
-        event.attribution is None
-        and event.modality != "stated"
-        and any(hit.concept == "hearsay" for hit in _terms().find(event.sentence, joined.page.document.language))
-        for event in joined.bid.events
-    )
+def _leans(joined: _Joined) -> bool:
+    """Tell whether a report gives no source but other reports, or tells of them only to doubt them."""
+    for event in joined.bid.events:
+        words = {hit.concept for hit in _terms().find(event.sentence, joined.page.document.language)}
+        hearsay = event.attribution is None and event.modality != "stated" and "hearsay" in words
+        if not hearsay and "doubts" not in words:
+            return False
+    return True
 
 
 def _members(cluster: _Cluster, origins: Sequence[str]) -> tuple[Member, ...]:

@@ -203,6 +203,11 @@ def test_outlets_that_lean_on_other_reports_are_no_origin_of_their_own() -> None
     echo = Telling(sentence="The Islamic State and Nusra have reportedly agreed a truce.")
     (one,) = decide(report("a"), report("b", echo, day=1))
     assert (one.state, roles(one)["b"]) == ("new", "follow-up")
+    doubt = Telling(
+        modality="stated", sentence="The truce of the Islamic State and Nusra is doubtful, an analyst said."
+    )
+    (one,) = decide(report("a"), report("b", doubt, day=1))
+    assert (one.state, roles(one)["b"]) == ("new", "follow-up")
 
 
 def test_later_names_and_the_whole_for_its_branch_are_the_same_pair() -> None:
