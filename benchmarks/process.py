@@ -23,7 +23,7 @@ from typing import Any
 
 from processors.archive import CaptureRef
 from processors.pool import Died, Overdue, Pool
-from processors.records import Capture, Rejection, digest
+from processors.records import Capture, Document, Rejection, digest
 from sulh.demo.serve import Outlets, Page
 from sulh.pipeline import Fault, Judge, Judged, process
 from sulh.stores.sqlite import SqliteStore
@@ -229,16 +229,18 @@ class Whole:
         start = time.perf_counter()
         results = self.pool.map(captures)
         report = process(
-            self.store, ((reference(capture), kept(result)) for capture, result in zip(captures, results, strict=True))
+            self.store,
+            ((reference_of(capture), kept(result)) for capture, result in zip(captures, results, strict=True)),
         )
         if report.faults:
             raise SystemExit(report.faults[0].said)
         return time.perf_counter() - start
 
 
-def reference(capture: Capture) -> CaptureRef:
+def reference_of(item: Capture | Document) -> CaptureRef:
     """Give what the archive would know the capture by."""
-    return CaptureRef(id=capture.id, source=capture.source, url=capture.url, fetched_at=capture.fetched_at, locator="")
+    id = item.capture if isinstance(item, Document) else item.id
+    return CaptureRef(id=id, source=item.source, url=item.url, fetched_at=item.fetched_at, locator="")
 
 
 def kept(result: Judged | Rejection | Fault | Overdue[Capture] | Died[Capture]) -> Judged | Rejection | Fault:

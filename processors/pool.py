@@ -167,6 +167,11 @@ class Pool(Generic[T, R]):
             self._end(self._workers[-1])
         self._open = False
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The worker processes of this moment; others take their places in time."""
+        return tuple(worker.process.pid for worker in self._workers if worker.process.pid is not None)
+
     def map(self, items: Iterable[T]) -> Iterator[R | Overdue[T] | Died[T]]:
         """Give the result for each item, in the order of the items, which are taken as they are needed.
 
