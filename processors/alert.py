@@ -69,6 +69,12 @@ FAMILIES: tuple[frozenset[Kind], ...] = (
 )
 """Kinds that reports of one deal use for it: a pledge is no truce, nor a prisoner swap a pact."""
 
+TALKS: frozenset[Kind] = frozenset({"negotiation"})
+"""Kinds of what is still sought."""
+
+CONCLUDED: frozenset[Kind] = frozenset({"truce", "pact", "merger", "pledge", "swap"})
+"""Kinds of what has been agreed."""
+
 GAINING_CAMPS = frozenset({"rebel", "regime", "kurdish", "shia-militia", "coalition", "state"})
 """Camps at war with both sides of the split: they gain when the two pass for one (C28)."""
 
@@ -254,7 +260,10 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
                 denied.append(event)
             elif _news(event, document):
                 affirmed.append(event)
-        elif event.polarity == "denied":
+        elif event.polarity == "denied" or (
+            event.kind in ("refusal", "ultimatum") and event.modality == "looking-back"
+        ):
+            # What was refused in former years counters no report of today.
             continue
         elif event.kind == "refusal":
             denied.append(event)
@@ -417,6 +426,7 @@ class _Cluster:
         times = [joined.page.at for joined in self.affirmed if joined.role in ("first", "corroboration")]
         self.first, self.last = min(times), max(times)
         self.stories.add(_story(page))
+        self.kinds |= bid.kinds
         if bid.day:
             self.days.add(bid.day)
 
@@ -425,6 +435,10 @@ class _Cluster:
         if not any(bid.kinds & family and self.bid.kinds & family for family in FAMILIES):
             return False
         return bid.local == self.bid.local or (not bid.local and bid.events[0].kind == self.bid.events[0].kind)
+
+    def outgrown(self, page: _Page, bid: _Bid) -> bool:
+        """Tell whether talks have become a deal since: who was told of talks last week must be told of it."""
+        return self.kinds <= TALKS and bid.events[0].kind in CONCLUDED and page.at > self.last + SAME_DEAL
 
     def near(self, page: _Page) -> bool:
         return self.first - WINDOW <= page.at <= self.last + WINDOW
@@ -498,7 +512,7 @@ def _by_line(pages: Iterable[_Page]) -> Fights:
 def _joins(page: _Page, bid: _Bid, near: Sequence[_Cluster], fights: Fights, groups: _Groups) -> _Cluster | None:
     """Give the alert that a report belongs to: the latest of those that it may tell of."""
     for cluster in sorted(near, key=lambda cluster: (cluster.last, cluster.anchor.arrival), reverse=True):
-        if not cluster.may_hold(bid):
+        if not cluster.may_hold(bid) or cluster.outgrown(page, bid):
             continue
         apart = [abs(bid.day - day) for day in cluster.days] if bid.day else []
         if any(days <= SAME_DEAL for days in apart):
@@ -537,7 +551,8 @@ def _collapse(
                 or _story(page) in cluster.stories
                 or not cluster.akin(bid, groups)
                 or any(cluster.akin(own, groups) for own in (*page.bids, *page.denials))
-                or _elsewhere(cluster, bid)
+                # A front where fighters stand alone and the rest say nothing of each other (C24).
+                or bid.local != cluster.bid.local
             ):
                 continue
             found.append((page, bid))
@@ -629,7 +644,7 @@ def _alert(
         id=id,
         parties=parties,
         kind=told.kind,
-        place=next((e.place for joined in cluster.affirmed for e in joined.bid.events if e.place), ""),
+        place=_place(cluster),
         opened_at=document.published_at or document.fetched_at,
         title=document.title,
         sentence=told.sentence,
@@ -639,6 +654,23 @@ def _alert(
         caution=_caution(cluster, origins, fights, groups),
         held="old" if _old(cluster, max_age_days) else "",
     )
+
+
+def _place(cluster: _Cluster) -> str:
+    """Give the smallest place that the first report tells of, in its events or beside them; else that of another."""
+    terms, sizes = _places()
+
+    def smallest(names: Iterable[str]) -> str:
+        return min(names, key=lambda name: sizes.get(name, 0), default="")
+
+    first = cluster.affirmed[0]
+    own = smallest(event.place for event in first.bid.events if event.place)
+    if own and not sizes.get(own, 0):
+        return own
+    language = first.page.document.language
+    beside = [hit.concept for line in _lines(first) if line.told for hit in terms.find(line.text, language)]
+    others = [event.place for joined in cluster.affirmed for event in joined.bid.events if event.place]
+    return smallest(name for name in (own, smallest(beside), smallest(others)) if name)
 
 
 def _old(cluster: _Cluster, max_age_days: int | None) -> bool:
@@ -666,6 +698,7 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
     further stories of an outlet that credits nobody, reports that lean on other reports only, and late retellings.
     """
     credits = {joined.page.document.credit for joined in affirmed} - {""}
+    credited = {_plain(credit): credit for credit in sorted(credits)}
     roots: dict[str, str] = {}
 
     def root(node: str) -> str:
@@ -675,12 +708,12 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
 
     for number, joined in enumerate(affirmed):
         document = joined.page.document
-        own = document.source.rsplit("_", 1)[0].replace("_", "-")
+        own = _outlet(document)
         node = f"story:{_story(joined.page)}"
         if document.credit:
             other = f"credit:{document.credit}"
-        elif own in credits:
-            other = f"credit:{own}"
+        elif own in credited:
+            other = f"credit:{credited[own]}"
         elif number and (joined.role == "follow-up" or _leans(joined)):
             other = f"story:{_story(affirmed[0].page)}"
         else:
@@ -695,30 +728,68 @@ def _origins(affirmed: Sequence[_Joined]) -> list[str]:
 
 
 def _leans(joined: _Joined) -> bool:
-    """Tell whether a report gives no source but other reports, or tells of them only to doubt them."""
+    """Tell whether a report only mentions other reports or comments on them: it has no source of its own for the deal.
+
+    Its own are a statement as plain fact, and a source that was asked; neither are words for news of others, doubts,
+    a maybe that nobody is named for, and what those say who study the groups.
+    """
     for event in joined.bid.events:
-        words = {hit.concept for hit in _terms().find(event.sentence, joined.page.document.language)}
-        hearsay = event.attribution is None and event.modality != "stated" and "hearsay" in words
-        if not hearsay and "doubts" not in words:
+        language = joined.page.document.language
+        words = {hit.concept for hit in _terms().find(event.sentence, language)}
+        if "doubts" in words:
+            continue
+        source = event.attribution
+        if source is None:
+            if event.modality != "speculated" and "hearsay" not in words:
+                return False
+            continue
+        speaker = {hit.concept for hit in _terms().find(source.speaker, language)}
+        if speaker & {"press", "commentators", "hearsay"}:
+            continue
+        # "Sources confirmed reports of a truce" adds a source; whoever is named beside such words may only comment.
+        if "hearsay" not in words or not source.named or source.actor:
             return False
     return True
+
+
+def _translates(document: Document, language: str) -> bool:
+    """Tell whether the text gives, in its own language, what another outlet told in that one, and credits it.
+
+    In one language a reprint is known by its words; what credits and shares no words with it tells more.
+    """
+    credited = bool(document.credit) and _plain(document.credit) != _outlet(document)
+    return credited and language not in ("", document.language)
+
+
+def _outlet(document: Document) -> str:
+    """Give the outlet as credits are compared: `levantwire_lb` is credited as `levant-wire`."""
+    return _plain(document.source.rsplit("_", 1)[0])
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "")
 
 
 def _members(cluster: _Cluster, origins: Sequence[str]) -> tuple[Member, ...]:
     """Give the documents in order of arrival after the one that raised the alert, each with what it adds."""
     members: list[tuple[tuple[bool, tuple[str, datetime, str]], Member]] = []
     stories: set[str] = set()
-    known: set[str] = set()
+    known: dict[str, str] = {}
+    """Origin to the language in which it was first told."""
     for joined, origin in zip(cluster.affirmed, origins, strict=True):
         role: MemberRole
         if not members:
             role = "first"
-        elif joined.role == "reprint" or _story(joined.page) in stories:
+        elif (
+            joined.role == "reprint"
+            or _story(joined.page) in stories
+            or (joined.role == "corroboration" and _translates(joined.page.document, known.get(origin, "")))
+        ):
             role = "reprint"
         else:
             role = "follow-up" if origin in known else "corroboration"
         stories.add(_story(joined.page))
-        known.add(origin)
+        known.setdefault(origin, joined.page.document.language)
         members.append(((bool(members), joined.page.arrival), _member(joined, role)))
     members += [
         ((True, joined.page.arrival), _member(joined, joined.role)) for joined in (*cluster.denials, *cluster.fights)
@@ -733,6 +804,28 @@ def _member(joined: _Joined, role: MemberRole) -> Member:
 
 
 # Caution
+
+
+class _Places(Knowledge):
+    provinces: tuple[str, ...]
+    countries: tuple[str, ...]
+    places: Mapping[str, Mapping[TermLanguage, tuple[str, ...]]]
+
+
+@cache
+def _places() -> tuple[Terms, Mapping[str, int]]:
+    """Give the words for places, and how large those are that are larger than a town or a front."""
+    known = load(Path(__file__).parent / "cues" / "places.yml", _Places)
+    words = {
+        name: {language: tuple(one for term in terms for one in _spelled(term)) for language, terms in spelled.items()}
+        for name, spelled in known.places.items()
+    }
+    return Terms(words), {**dict.fromkeys(known.provinces, 1), **dict.fromkeys(known.countries, 2)}
+
+
+def _spelled(term: str) -> tuple[str, ...]:
+    """Give each spelling of a term that names several apart by a bar."""
+    return tuple(term.split("|")) if " " not in term else (term,)
 
 
 class _Words(Knowledge):
@@ -751,6 +844,8 @@ class _Words(Knowledge):
     demands: Mapping[TermLanguage, tuple[str, ...]]
     unbearable: Mapping[TermLanguage, tuple[str, ...]]
     hypothetical: Mapping[TermLanguage, tuple[str, ...]]
+    commentators: Mapping[TermLanguage, tuple[str, ...]]
+    deals: Mapping[TermLanguage, tuple[str, ...]]
 
 
 @cache
@@ -771,11 +866,14 @@ class _Line(NamedTuple):
 
 def _lines(joined: _Joined) -> list[_Line]:
     document = joined.page.document
+    # A text that only comments on the report is about it in all that it says.
+    comment = joined.role == "corroboration" and _leans(joined)
     lines: list[_Line] = []
     for name, text in (("title", document.title), ("text", document.text)):
         spans = sentences(text, document.language)
         told = [
-            any(e.field == name and e.start < end and start < e.end for e in joined.bid.events) for start, end in spans
+            comment or any(e.field == name and e.start < end and start < e.end for e in joined.bid.events)
+            for start, end in spans
         ]
         for number, (start, end) in enumerate(spans):
             hits = _terms().find(text[start:end], document.language)
@@ -872,12 +970,19 @@ def _single_origin(cluster: _Cluster, origins: Sequence[str]) -> Signal:
     name = "single_origin"
     different = list(dict.fromkeys(origins))
     if len(different) > 1:
-        note = f"not shown: {len(different)} origins that do not lean on each other"
+        names = ", ".join(dict.fromkeys(_named(cluster, origin) for origin in different))
+        note = f"not shown: {len(different)} origins that do not lean on each other: {names}"
         return Signal(name=name, shown=False, note=note)
     first = cluster.affirmed[0]
     many = len(cluster.affirmed)
-    note = "one document tells it" if many == 1 else f"all {many} documents go back to {different[0]}"
+    note = "one document tells it" if many == 1 else f"all {many} documents go back to {_named(cluster, different[0])}"
     return _shown(name, first, _told(first.bid).sentence, note)
+
+
+def _named(cluster: _Cluster, origin: str) -> str:
+    """Give an origin as a reader knows it: the credited outlet, else source and headline of the first of its story."""
+    first = next((joined.page.document for joined in cluster.affirmed if _story(joined.page) == origin), None)
+    return f"{first.source} (“{first.title}”)" if first is not None else origin
 
 
 def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
@@ -887,7 +992,7 @@ def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
             if front := _front([event], joined.page.document.language):
                 return _shown(name, joined, event.sentence, f"it is about {front.title()}, where fighters stand alone")
     for line in lines:
-        if line.told and "local" in line.words:
+        if "local" in line.words and (line.told or "deals" in line.words):
             return _shown(name, line.joined, line.text, "it is about local or cut-off fighters")
     note = "not shown: neither Qalamoun, Arsal nor Yarmouk, nor words for local or cut-off fighters, beside the report"
     return Signal(name=name, shown=False, note=note)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple, get_args
 from pydantic import Field as Item
 
 from processors.annotate.actors import ACTORS, Mention, mentions
+from processors.imagined import imagined
 from processors.knowledge import Knowledge, load, wrong
 from processors.records import (
     RECONCILING,
@@ -41,6 +42,9 @@ Link = Literal["between", "with", "beside", "against", "from", "to", "by", "of",
 
 REBELS = "rebels"
 """Stands for rebels without a name while a sentence is read; events do not name it as a party."""
+
+SPOKEN: frozenset[Kind] = frozenset({"negotiation", "refusal", "ultimatum", "truce", "pact", "swap"})
+"""What an envoy can do for the group that sent it."""
 
 LANGUAGES = ("en", "ar", "ru", "fr", "tr")
 FOLDER = Path(__file__).parent.parent / "cues"
@@ -115,6 +119,12 @@ class Cues(Knowledge):
     hedge: tuple[str, ...]
     hearsay: tuple[str, ...]
     past: tuple[str, ...]
+    retrospect: tuple[str, ...] = ()
+    """Phrases of a headline that make the whole text look back."""
+    behalf: tuple[str, ...] = ()
+    """Phrases in front of a group for which somebody else speaks: "sent by", "on behalf of"."""
+    behalf_after: tuple[str, ...] = ()
+    """The same behind it."""
     exceptions: tuple[str, ...]
     """Phrases in front of the names that a truce does not hold for."""
     excluded: tuple[str, ...]
@@ -144,6 +154,8 @@ class Cues(Knowledge):
 class Places(Knowledge):
     """Names of places in the five languages, under their English name."""
 
+    provinces: tuple[str, ...]
+    countries: tuple[str, ...]
     places: dict[str, dict[str, tuple[str, ...]]]
 
 
@@ -164,7 +176,38 @@ def events(document: Document) -> tuple[Event, ...]:
     for name, named in fields:
         for event in reader.read(document, name, named, context):
             found.setdefault(event.id, event)
-    return tuple(found.values())
+    if not found:
+        return ()
+    told = _happened(document, found.values())
+    if told and reader.looks_back(document):
+        return tuple(replace(event, modality="looking-back") if _undated(event, document) else event for event in told)
+    return told
+
+
+def _happened(document: Document, found: Iterable[Event]) -> tuple[Event, ...]:
+    """Leave out what happens in imagined passages; under a headline that imagines, what has neither day nor source."""
+    scenes = imagined(document.title, document.text, document.language)
+    return tuple(
+        event
+        for event in found
+        if not scenes.holds(event.field, event.start)
+        and not (
+            scenes.title
+            and event.date is None
+            # Groups that speak of themselves do so within the scene.
+            and (event.attribution is None or any(event.attribution.actor == party.actor for party in event.parties))
+        )
+    )
+
+
+def _undated(event: Event, document: Document) -> bool:
+    """Tell whether the sentence gives no day of the last half year, which a text that looks back would need."""
+    return (
+        event.date is None
+        or document.published_at is None
+        or (document.published_at.date() - event.date).days > OLD
+        or event.field == "title"
+    )
 
 
 # Letters that writers of one word choose between; folding loses offsets, so it is done word by word.
@@ -347,6 +390,8 @@ class _Line:
     groups: list[_Group]
     loose: list[Mention]
     excluded: list[str]
+    senders: list[str] = field(default_factory=list)
+    """Groups on whose behalf others speak."""
     told: set[int] = field(default_factory=set)
     """The clauses that hold events: a date in one of them is that event's."""
 
@@ -376,6 +421,8 @@ _PARTING = frozenset(
         "relatives",
         "belongs",
         "belongs_after",
+        "behalf",
+        "behalf_after",
         "alias",
         "neutral",
         "exceptions",
@@ -393,6 +440,8 @@ _MARKED = (
     "relatives",
     "belongs",
     "belongs_after",
+    "behalf",
+    "behalf_after",
     "alias",
     "negation",
     "neutral",
@@ -400,6 +449,7 @@ _MARKED = (
     "hedge",
     "hearsay",
     "past",
+    "retrospect",
     "exceptions",
     "excluded",
     "rebels",
@@ -463,6 +513,7 @@ class Reader:
         if cues.language != path.stem:
             raise wrong(path, ["language"], f"expected {path.stem!r}, the name of the file, got {cues.language!r}")
         self.lexicon = _Lexicon(cues)
+        self.sizes = {**dict.fromkeys(places.provinces, 1), **dict.fromkeys(places.countries, 2)}
         self.word = _FRENCH_WORD if cues.language == "fr" else _WORD
         for mark in _MARKED:
             for number, phrase in enumerate(getattr(cues, mark)):
@@ -529,6 +580,22 @@ class Reader:
             self.lexicon.add(mark, value, phrase)
         except ValueError as error:
             raise wrong(self.path, location, str(error)) from None
+
+    def looks_back(self, document: Document) -> bool:
+        """Tell whether the headline says that the text is about the past: in words, or by an old day and no new one."""
+        text = document.title
+        spans = [match.span() for match in self.word.finditer(text)]
+        ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
+        marks: dict[str, list[_Mark]] = {}
+        self._mark(marks, ids, 2)
+        if "retrospect" in marks:
+            return True
+        published = document.published_at.date() if document.published_at else None
+        if published is None:
+            return False
+        line = _Line(text, 0, len(text), spans, ids, marks, [], set(), {}, [], [], [])
+        days = [(published - day).days for _, day in self._dates(line, published)]
+        return bool(days) and min(days) > OLD
 
     def read(self, document: Document, name: Field, named: Sequence[Mention], context: _Context) -> Iterator[Event]:
         text = document.title if name == "title" else document.text
@@ -681,6 +748,7 @@ class Reader:
                 units.append((mark.start, mark.end, (REBELS,), None))
         units += self._pronouns(line, units, context)
         units.sort(key=lambda unit: unit[:2])
+        units = self._without_senders(line, units)
         excluded_from = min((mark.end for mark in line.marks.get("exceptions", ())), default=len(starts) + 1)
         for first, last, actors, found in units:
             if found is not None and (
@@ -718,11 +786,32 @@ class Reader:
             if link:
                 group.link, group.linked_at = link, at
 
+    def _without_senders(
+        self, line: _Line, units: list[tuple[int, int, tuple[str, ...], Mention | None]]
+    ) -> list[tuple[int, int, tuple[str, ...], Mention | None]]:
+        """Take out the groups for which another of their side speaks: they are parties through their envoy."""
+        kept = []
+        for first, last, actors, found in units:
+            behind = any(
+                mark.end <= first and self._filled(line, mark.end, first) for mark in line.marks.get("behalf", ())
+            )
+            before = any(last <= mark.start <= last + 1 for mark in line.marks.get("behalf_after", ()))
+            others = {a for _, _, those, _ in units for a in those if not _state(a) and a not in actors}
+            envoy = any(not _across([actors[0], other]) for other in others if other != REBELS)
+            if found is not None and envoy and (behind or before):
+                line.senders.extend(actors)
+                line.loose.append(found)
+                continue
+            kept.append((first, last, actors, found))
+        return kept
+
     def _belongs(self, line: _Line, first: int, last: int) -> bool:
         """Tell whether the name says only whose branch, member or town somebody else is."""
         cues = line.marks.get("frame", ())
         for mark in line.marks.get("belongs", ()):
             if any(cue.start <= mark.start < cue.end for cue in cues):
+                continue
+            if any(said.start <= mark.start < said.end for said in line.marks.get("behalf", ())):
                 continue
             if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
                 return True
@@ -953,8 +1042,11 @@ class Reader:
         if layout.context:
             known = {a for g in slots["A"] + slots["T"] for a in g.actors}
             # "The talks failed": whose talks must have been told a moment ago.
-            pair = context.deal() if layout.context == "P" else context.pair()
-            pair = pair or tuple(dict.fromkeys(a for g in line.groups for a in g.actors if not _state(a)))
+            here = tuple(dict.fromkeys(a for g in line.groups for a in g.actors if not _state(a)))
+            # "X sought peace with Y and was refused": by Y, whoever else was named before.
+            own = here if len(here) == 2 and REBELS not in here else ()
+            pair = context.deal() if layout.context == "P" else own or context.pair()
+            pair = pair or here
             missing = [a for a in pair if a not in known]
             if (layout.context != "P" and len(missing) != 1) or (layout.context == "P" and len(missing) != 2):
                 return None
@@ -1050,7 +1142,13 @@ class Reader:
             modality = "attributed"
         else:
             modality = "stated"
-        parties = tuple(Party(actor=actor, role=role) for actor, role in found.parties)
+        told = found.parties
+        for sender in line.senders:
+            # Whoever answers the envoy answers the group that sent it.
+            role = next((role for actor, role in told if not _across([actor, sender])), None)
+            if found.kind in SPOKEN and role and sender not in (actor for actor, _ in told):
+                told = (*told, (sender, role))
+        parties = tuple(Party(actor=actor, role=role) for actor, role in told)
         return Event(
             id=digest(document.id, name, str(line.start), found.kind, *(party.actor for party in parties)),
             document=document.id,
@@ -1173,7 +1271,7 @@ class Reader:
             marks,
             key=lambda mark: (
                 abs(mark.start - found.start) > 12,
-                mark.value in _COUNTRIES,
+                self.sizes.get(mark.value, 0),
                 abs(mark.start - found.start),
             ),
         ).value
@@ -1186,15 +1284,21 @@ class Reader:
         """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
         published = document.published_at.date() if document.published_at else None
         since = {mark.end + step for mark in line.marks.get("since", ()) for step in range(3)}
+        # "since the strikes began in September": the clause dates what came before, not the event.
+        heads = {line.clauses[mark.start] for mark in line.marks.get("since", ()) if self._heads(line, mark.start)}
+        heads.discard(line.clauses[found.start])
         dates = sorted(
             (
                 item
                 for item in self._dates(line, published)
-                if item[0] not in since and self._near(line, found, item[0])
+                if item[0] not in since and line.clauses[item[0]] not in heads and self._near(line, found, item[0])
             ),
             key=lambda item: abs(item[0] - found.start),
         )
         return dates[0][1] if dates else None
+
+    def _heads(self, line: _Line, at: int) -> bool:
+        return at > 0 and line.clauses[at - 1] != line.clauses[at]
 
     def _dates(self, line: _Line, published: date | None) -> Iterator[tuple[int, date]]:
         words = [line.text[start:end] for start, end in line.spans]
@@ -1222,7 +1326,11 @@ class Reader:
                     yield mark.start, date(year, month, day or 1)
                 except ValueError:
                     continue
-            elif self.cues.language != "en" or line.text[line.spans[mark.start][0]].isupper():
+            elif (
+                self.cues.language != "en"
+                or mark.end - mark.start > 1
+                or line.text[line.spans[mark.start][0]].isupper()
+            ):
                 yield mark.start, date(year, month, 1)
         for at, word in enumerate(words):
             number = _number(word)
@@ -1250,25 +1358,6 @@ _SIGN = re.compile(r"[;:؛—,،]|(?<=\s)[-–](?=\s)")
 _HYPHENS = frozenset("-‐‑")
 _COMMAS = frozenset(",،")
 _QUOTES = frozenset('"“”«»„;:؛')
-_COUNTRIES = frozenset(
-    {
-        "Syria",
-        "Iraq",
-        "Yemen",
-        "Somalia",
-        "Nigeria",
-        "Afghanistan",
-        "Mali",
-        "Niger",
-        "Burkina Faso",
-        "Chad",
-        "Lebanon",
-        "Libya",
-        "Turkey",
-        "Pakistan",
-        "Cameroon",
-    }
-)
 
 
 def _number(word: str) -> int:

@@ -398,3 +398,49 @@ def test_caution_is_answered_in_five_languages(language: str, signal: str) -> No
     assert answers[signal] == (True, more)
     others = {name for name in MORE["en"] if answers[name][0]} - {signal}
     assert not others
+
+
+def test_talks_that_become_a_deal_later_are_news_of_their_own() -> None:
+    talks = report("a", Telling(kind="negotiation", sentence="The Islamic State and Nusra met."))
+    soon, late = report("b", day=2), report("b", day=10)
+    assert len(decide(talks, soon)) == 1
+    assert [one.kind for one in decide(talks, late)] == ["negotiation", "truce"]
+
+
+def test_a_comment_on_a_report_is_no_origin_of_its_own() -> None:
+    said = Attribution(speaker="the analyst Lina Sabbagh", named=True)
+    comment = Telling(
+        attribution=said, sentence="The Islamic State and Nusra agreed a truce for show, the analyst said."
+    )
+    mention = Telling(modality="stated", sentence="News of a truce between the Islamic State and Nusra reached Ankara.")
+    (one,) = decide(report("a"), report("b", comment, day=1), report("c", mention, day=2))
+    assert roles(one) == {"a": "first", "b": "follow-up", "c": "follow-up"}
+    assert one.state == "new"
+    asked = Telling(
+        sentence="The Islamic State and Nusra agreed a truce.", attribution=Attribution(speaker="a driver", named=False)
+    )
+    (one,) = decide(report("a"), report("b", asked, day=1))
+    assert one.state == "corroborated"
+
+
+def test_a_translation_that_credits_the_outlet_is_a_reprint() -> None:
+    (one,) = decide(
+        report("a", source="levantwire_lb"),
+        report("b", day=1, credit="levant-wire", language="fr"),
+        report("c", day=1, credit="levant-wire", source="levantwire_lb"),
+    )
+    assert roles(one) == {"a": "first", "b": "reprint", "c": "follow-up"}
+    assert next(signal.note for signal in one.caution if signal.name == "single_origin").endswith("levant-wire")
+
+
+def test_the_place_is_the_smallest_that_the_report_tells_of() -> None:
+    (one,) = decide(
+        report("a", Telling(place="Syria"), more="They met in a farmhouse in Atareb, west of Aleppo."),
+    )
+    assert one.place == "Atareb"
+
+
+def test_what_was_refused_in_former_years_denies_nothing() -> None:
+    old = Telling(kind="refusal", modality="looking-back", sentence="Nusra rejected the Islamic State's offer in 2013.")
+    (one,) = decide(report("a"), report("b", old, day=2))
+    assert roles(one) == {"a": "first"}

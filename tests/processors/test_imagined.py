@@ -1,0 +1,61 @@
+"""What is only imagined: the scene to the end of its paragraph, in five languages, and no more than that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from processors.annotate.events import events
+from processors.imagined import imagined
+from processors.records import Document, Language, digest
+
+AT = datetime(2014, 11, 20, 9, tzinfo=UTC)
+
+
+def read(title: str, text: str, language: Language) -> Document:
+    return Document(
+        id=digest(title, text),
+        source="paper_xx",
+        url="https://paper.example/1",
+        title=title,
+        text=text,
+        published_at=AT,
+        fetched_at=AT,
+        language=language,
+        capture="c",
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Suppose that the Islamic State and the Nusra Front sign a truce. The two groups attack Hama together."),
+        ("fr", "Imaginons.\nLe Front al-Nosra et l'État islamique concluent une trêve. Les deux groupes fusionnent."),
+        ("tr", "Diyelim ki IŞİD ile Nusra Cephesi ateşkes ilan etti. İki örgüt birleşti."),
+        ("ru", "Допустим, «Джебхат ан-Нусра» и «Исламское государство» заключили перемирие."),
+        ("ar", "لنفترض أن جبهة النصرة وتنظيم الدولة الإسلامية اتفقا على هدنة."),
+    ],
+)
+def test_an_imagined_scene_tells_of_nothing_that_happened(language: Language, text: str) -> None:
+    assert events(read("Opinion", text, language)) == ()
+
+
+def test_the_next_paragraph_is_news_again() -> None:
+    text = (
+        "Suppose that it rains. Roads would close.\n\nThe Islamic State and the Nusra Front signed a truce on Tuesday."
+    )
+    assert [event.kind for event in events(read("Weather", text, "en"))] == ["truce"]
+
+
+def test_a_headline_that_imagines_leaves_what_has_a_source() -> None:
+    title = "What if they made up?"
+    bare = "The Islamic State and the Nusra Front bury the hatchet."
+    sourced = "The Islamic State and the Nusra Front agreed a truce, two officials said."
+    assert events(read(title, bare, "en")) == ()
+    assert [event.kind for event in events(read(title, sourced, "en"))] == ["truce"]
+
+
+def test_a_word_further_on_opens_no_scene() -> None:
+    text = "The Islamic State and the Nusra Front signed a truce that nobody could imagine a month ago, residents said."
+    assert not imagined("News", text, "en").passages
