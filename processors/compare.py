@@ -16,6 +16,7 @@ from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import NamedTuple
 
+from processors.imagined import imagined
 from processors.knowledge import Knowledge, load
 from processors.records import RECONCILING, Bearing, Comparison, Document, Event, Field, Party, digest
 from processors.register import PLACE, Claim, EventPattern, Register, Registers, Side, StatementPattern
@@ -69,7 +70,17 @@ def compare(document: Document, events: Iterable[Event], registers: Registers) -
     index = _index(registers)
     page = _Page(document, index)
     best: dict[tuple[int, int], _Match] = {}
-    for match in (*_from_events(page, index, events), *_from_statements(page, index)):
+    statements = tuple(_from_statements(page, index))
+    if statements:
+        # What stands in an imagined scene states nothing.
+        scenes = imagined(document.title, document.text, document.language)
+        whole = scenes.title and document.language != "und"
+        statements = tuple(
+            match
+            for match in statements
+            if not scenes.holds(match.field, match.start) and not (whole and match.bearing != "reports")
+        )
+    for match in (*_from_events(page, index, events), *statements):
         key = match.claim
         if match.score >= THRESHOLD and (key not in best or match.rank() < best[key].rank()):
             best[key] = match
@@ -127,9 +138,12 @@ class _Cues(Knowledge):
     negators: Mapping[TermLanguage, tuple[str, ...]]
     relayed: Mapping[TermLanguage, tuple[str, ...]]
     guessed: Mapping[TermLanguage, tuple[str, ...]]
+    mentioned: Mapping[TermLanguage, tuple[str, ...]]
+    doubted: Mapping[TermLanguage, tuple[str, ...]]
 
 
 _NEGATOR, _RELAYED, _GUESSED = "cue:negators", "cue:relayed", "cue:guessed"
+_MENTIONED, _DOUBTED = "cue:mentioned", "cue:doubted"
 
 
 class _EventEntry(NamedTuple):
@@ -142,6 +156,7 @@ class _StatementEntry(NamedTuple):
     pattern: StatementPattern
     all: tuple[str, ...]
     about: tuple[str, ...]
+    unless: tuple[str, ...]
     order: tuple[str, ...]
     needed: frozenset[str]
     since: date
@@ -159,6 +174,7 @@ class _Index:
         self.names: list[dict[str, str]] = []
         cues = load(Path(__file__).parent / "cues" / "statements.yml", _Cues)
         concepts |= {_NEGATOR: cues.negators, _RELAYED: cues.relayed, _GUESSED: cues.guessed}
+        concepts |= {_MENTIONED: cues.mentioned, _DOUBTED: cues.doubted}
         for number, register in enumerate(self.registers):
             # Registers that name one concept alike share it.
             known: dict[str, str] = {}
@@ -189,6 +205,7 @@ class _Index:
                         statement,
                         tuple(known[name] for name in statement.all),
                         tuple(known[name] for name in statement.about),
+                        tuple(known[name] for name in statement.unless),
                         tuple(known[name] for name in statement.order or ()),
                         frozenset(known[name] for name in statement.all),
                         claim.since if claim.since and statement.time != "free" else date.min,
@@ -302,7 +319,9 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
         inner, outer = page.around(event)
         # An outlet names its source once and then writes on as if it were fact.
         relayed = _from_others(event) or any(
-            page.document.credit or pair in hearsay for pair in _reconciled(event) if event.modality == "stated"
+            page.document.credit or pair in hearsay or _MENTIONED in inner
+            for pair in _reconciled(event)
+            if event.modality == "stated"
         )
         for entry in entries:
             match = _event_match(page, index, event, entry, inner, outer, relayed)
@@ -335,7 +354,9 @@ def _event_match(
     claim = register.claims[entry.claim[1]]
     pattern = entry.pattern
     known = index.names[entry.claim[0]]
-    bearing = _event_bearing(event, pattern, relayed)
+    # "Reports of a truce did not convince the experts": nobody tells the truce there, and somebody doubts it.
+    doubted = bool(_reconciled(event)) and event.attribution is None and {_MENTIONED, _DOUBTED} <= inner
+    bearing = _event_bearing(event, pattern, relayed, doubted)
     if bearing is None or not all(known[name] in outer for name in pattern.words):
         return None
     if any(known[name] in inner for name in pattern.unless):
@@ -352,10 +373,13 @@ def _event_match(
     if place is None:
         return None
     kind = 1.0 if event.kind in pattern.kinds else NEAR
+    if doubted and kind < 1:
+        return None
     weights = [(kind, KIND), (parties.share, PARTIES)]
     weights += [(part.share, weight) for part, weight in ((place, PLACED), (time, DATED)) if part.asked]
     score = sum(share * weight for share, weight in weights) / sum(weight for _, weight in weights)
-    said = [_kind_said(event, claim, pattern, kind), parties.said, place.said, time.said, _told(event, relayed)]
+    turned = "which the sentence doubts" if doubted else ""
+    said = [_kind_said(event, claim, pattern, kind), turned, parties.said, place.said, time.said, _told(event, relayed)]
     return _Match(
         claim=entry.claim,
         bearing=bearing,
@@ -369,7 +393,9 @@ def _event_match(
     )
 
 
-def _event_bearing(event: Event, pattern: EventPattern, relayed: bool) -> Bearing | None:
+def _event_bearing(event: Event, pattern: EventPattern, relayed: bool, doubted: bool) -> Bearing | None:
+    if doubted:
+        return "contradicts" if pattern.stance == "for" and pattern.told != "stated" else None
     if pattern.polarity not in (None, event.polarity) or (pattern.told == "stated" and relayed):
         return None
     stance = pattern.stance
@@ -563,6 +589,8 @@ def _statement_match(
     window = cut[first : last + 1]
     claim = index.registers[entry.claim[0]].claims[entry.claim[1]]
     pattern = entry.pattern
+    if any(name in sentence.names for name in entry.unless for sentence in window):
+        return None
     time = _dated(claim, pattern.time, None, page.published, False, against=pattern.stance == "against")
     if time is None:
         return None

@@ -101,6 +101,8 @@ class StatementPattern(Knowledge):
     """Concepts that must stand there too, or failing that, for less, in the title or further up: pronouns need that."""
     order: tuple[str, str] | None = None
     """Two names of which the first acts: the score is lower where the text names them the other way round."""
+    unless: tuple[str, ...] = ()
+    """Concepts that show that the sentences are about something else."""
     stance: Stance = "for"
     negated: Literal["opposite", "nothing", "same"] = "opposite"
     """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation."""
@@ -263,6 +265,7 @@ def _concepts(claim: Claim) -> Iterator[tuple[tuple[str | int, ...], str]]:
             for name in names:
                 yield ("events", number, key), name
     for number, statement in enumerate(claim.statements):
-        for key, names in (("all", statement.all), ("about", statement.about), ("order", statement.order or ())):
+        named = (("all", statement.all), ("about", statement.about), ("unless", statement.unless))
+        for key, names in (*named, ("order", statement.order or ())):
             for name in names:
                 yield ("statements", number, key), name

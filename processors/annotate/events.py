@@ -1128,7 +1128,11 @@ class Reader:
         polarity = self._polarity(line, found)
         attribution = self._attribution(line, found)
         when = self._date(line, found, document)
-        old = any(self._near(line, found, mark.start) for mark in line.marks.get("past", ())) or (
+        since = self._since(line, found)
+        old = any(
+            self._near(line, found, mark.start) and line.clauses[mark.start] not in since
+            for mark in line.marks.get("past", ())
+        ) or (
             when is not None and document.published_at is not None and (document.published_at.date() - when).days > OLD
         )
         modality: Modality
@@ -1284,9 +1288,7 @@ class Reader:
         """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
         published = document.published_at.date() if document.published_at else None
         since = {mark.end + step for mark in line.marks.get("since", ()) for step in range(3)}
-        # "since the strikes began in September": the clause dates what came before, not the event.
-        heads = {line.clauses[mark.start] for mark in line.marks.get("since", ()) if self._heads(line, mark.start)}
-        heads.discard(line.clauses[found.start])
+        heads = self._since(line, found)
         dates = sorted(
             (
                 item
@@ -1297,8 +1299,14 @@ class Reader:
         )
         return dates[0][1] if dates else None
 
-    def _heads(self, line: _Line, at: int) -> bool:
-        return at > 0 and line.clauses[at - 1] != line.clauses[at]
+    def _since(self, line: _Line, found: _Found) -> set[int]:
+        """Give the clauses that begin with "since", but the event's own: they date what came before it."""
+        heads = {
+            line.clauses[mark.start]
+            for mark in line.marks.get("since", ())
+            if mark.start and line.clauses[mark.start - 1] != line.clauses[mark.start]
+        }
+        return heads - {line.clauses[found.start]}
 
     def _dates(self, line: _Line, published: date | None) -> Iterator[tuple[int, date]]:
         words = [line.text[start:end] for start, end in line.spans]

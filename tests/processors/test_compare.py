@@ -216,3 +216,10 @@ def test_the_order_of_claims_and_events_changes_nothing(random: Any) -> None:
 def test_comparing_twice_gives_the_same() -> None:
     document = page(TRUCE)
     assert compare(document, [event()], REGISTERS) == compare(document, [event()], load_registers())
+
+
+def test_news_that_is_only_spoken_of_is_relayed_and_doubt_speaks_against_it() -> None:
+    told = "News of a truce between the Islamic State and Nusra went round the world."
+    assert found(page(told), event(text=told))["C01"].bearing == "reports"
+    doubted = "News of a truce between the Islamic State and Nusra did not convince the researchers."
+    assert found(page(doubted), event(text=doubted))["C01"].bearing == "contradicts"

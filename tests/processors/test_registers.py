@@ -59,7 +59,7 @@ def test_every_concept_speaks_five_languages_and_is_used() -> None:
         name
         for claim in register.claims
         for statement in claim.statements
-        for name in (*statement.all, *statement.about)
+        for name in (*statement.all, *statement.about, *statement.unless)
     } | {name for claim in register.claims for event in claim.events for name in (*event.words, *event.unless)}
     for key, words in register.concepts.items():
         assert key in used, key
