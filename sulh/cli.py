@@ -6,6 +6,8 @@ Exit status: 0, done and every item is accounted for; 1, not done, or the ledger
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -29,8 +31,29 @@ WHOLE = 100_000
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
+ORDER = (
+    "demo",
+    "run",
+    "crawl",
+    "process",
+    "alert",
+    "deliver",
+    "alerts",
+    "claims",
+    "search",
+    "ledger",
+    "desk",
+    "doctor",
+)
+"""What a newcomer looks for first; the other commands follow by name."""
+
+
 class Program(click.Group):
     """Shows a SulhError as one sentence on stderr and exits with 1; anything else is a fault and keeps its trace."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        rest = [name for name in super().list_commands(ctx) if name not in ORDER]
+        return [*ORDER, *rest]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -82,6 +105,14 @@ def emit(rows: Iterable[dict[str, Any]]) -> None:
     """Print JSON lines, as they come."""
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def program() -> str:
+    """Give the words by which this program was called, for a command that a person can copy."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m sulh"
+    return path.name if shutil.which(path.name) else os.path.relpath(path)
 
 
 def now() -> datetime:
@@ -512,7 +543,7 @@ def demo_command(ctx: click.Context, folder: Path, port: int | None) -> None:
     click.echo(report.run.summary())
     if not report.run.changed:
         click.echo("nothing has changed since the last demo in this folder")
-    call = f"sulh --home {folder} desk"
+    call = f"{program()} --home {folder} desk"
     click.echo(f"\nTo browse it all: {call}, then open http://127.0.0.1:{report.settings.desk_port}/")
     if not report.run.ok:
         ctx.exit(1)

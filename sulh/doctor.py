@@ -99,6 +99,16 @@ def _sources(settings: Settings, sources: dict[str, Source], now: datetime) -> I
             yield Finding(
                 level="note", about=name, said=f"last read {health.last_ok:%Y-%m-%d %H:%M}", todo="`sulh crawl`"
             )
+        if health.fresh_a_day is not None and health.fresh_a_day < source.expect.min:
+            yield Finding(
+                level="wrong",
+                about=name,
+                said=f"brings {health.fresh_a_day:.1f} items a day, expected {source.expect.min:g} at least",
+                todo=f"`sulh sources check {name}`",
+            )
+        if health.fresh_a_day is not None and source.expect.max and health.fresh_a_day > source.expect.max:
+            said = f"brings {health.fresh_a_day:.1f} items a day, expected {source.expect.max:g} at most"
+            yield Finding(level="note", about=name, said=said)
         if health.unbalanced:
             yield Finding(level="wrong", about=name, said=f"{health.unbalanced} items without a disposition")
         if health.failing:
