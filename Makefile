@@ -41,9 +41,9 @@ bench: $(VENV)/.stamp-dev  ## the benchmarks, as ratios measured side by side
 
 lock: $(VENV)/.stamp-dev  ## pin the dependencies anew within their ranges
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean:  ## remove the environment and what the tools leave behind
