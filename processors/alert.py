@@ -128,12 +128,14 @@ class Settled:
     parties: tuple[str, ...]
     members: tuple[str, ...] = ()
     """Ids of its other documents: they keep the id where the anchor no longer reports anything."""
+    alert: Alert | None = None
+    """The alert as it was decided last: what is left of it where no document reports it any more."""
 
     @classmethod
     def of(cls, alert: Alert) -> Settled:
         """Take what counts from an alert as it was decided."""
         anchor, *others = (member.document for member in alert.members)
-        return cls(anchor=anchor, parties=alert.parties, members=tuple(others))
+        return cls(anchor=anchor, parties=alert.parties, members=tuple(others), alert=alert)
 
 
 def alert(
@@ -155,7 +157,24 @@ def alert(
         _alert(cluster, (ids[n], settled[ids[n]]) if n in ids else None, fights, groups, max_age_days)
         for n, cluster in enumerate(clusters)
     ]
+    alerts += _withdrawn(clusters, [settled[id] for id in sorted(settled) if id not in ids.values()])
     return tuple(sorted(alerts, key=lambda alert: (alert.opened_at, alert.id)))
+
+
+def _withdrawn(clusters: Sequence[_Cluster], left: Iterable[Settled]) -> Iterator[Alert]:
+    """Give the alerts of which analysts were told and that no document reports any more, as denied.
+
+    Where their documents report something still, the alert has become part of another one. The answer hangs on the
+    alert as decided before and on what the documents say now, so that it is the same in a run and in a replay.
+    """
+    telling = {joined.page.document.id for cluster in clusters for joined in cluster.affirmed}
+    for old in left:
+        one = old.alert
+        if one is None or one.held or any(m.document in telling for m in one.members if m.role != "denial"):
+            continue
+        note = "not shown: but withdrawn: no document reports it any more as it stands now"
+        caution = (replace(s, note=note) if s.name == "counter_report" and not s.shown else s for s in one.caution)
+        yield replace(one, state="denied", caution=tuple(caution))
 
 
 Pair = tuple[str, str]

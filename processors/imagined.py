@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from processors.knowledge import Knowledge, load
@@ -46,6 +46,7 @@ class Imagined:
         return any(first <= start < last for first, last in self.passages)
 
 
+@lru_cache(maxsize=4)
 def imagined(title: str, text: str, language: str) -> Imagined:
     """Find the imagined passages of a text in one of the five languages."""
     passages: list[tuple[int, int]] = []

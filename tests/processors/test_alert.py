@@ -444,3 +444,23 @@ def test_what_was_refused_in_former_years_denies_nothing() -> None:
     old = Telling(kind="refusal", modality="looking-back", sentence="Nusra rejected the Islamic State's offer in 2013.")
     (one,) = decide(report("a"), report("b", old, day=2))
     assert roles(one) == {"a": "first"}
+
+
+def test_a_report_that_is_withdrawn_leaves_its_alert_denied_for_good() -> None:
+    (before,) = decide(report("a"), report("b", day=1, story="a"))
+    corrected = report("a", Telling(kind="clash"))
+    (after,) = decide(corrected, settled={before.id: Settled.of(before)})
+    assert (after.id, after.state, after.members) == (before.id, "denied", before.members)
+    assert decide(corrected, settled={after.id: Settled.of(after)}) == (after,)
+    # Told again, it is news again; and what nobody was told of leaves nothing behind.
+    assert decide(report("a"), settled={after.id: Settled.of(after)})[0].state == "new"
+    assert decide(corrected) == ()
+
+
+def test_an_alert_that_joins_another_one_leaves_nothing_behind() -> None:
+    (late,) = decide(report("b", day=2))
+    both = decide(report("a"), report("b", day=2), settled={late.id: Settled.of(late)})
+    assert len(both) == 1
+    (first,) = decide(report("a"))
+    old = {one.id: Settled.of(one) for one in (late, first)}
+    assert len(decide(report("a"), report("b", day=2), settled=old)) == 1
