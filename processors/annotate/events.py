@@ -108,6 +108,8 @@ class Cues(Knowledge):
     belongs: tuple[str, ...] = ()
     """Phrases in front of a name that say whose branch somebody is: the name is then no party."""
     belongs_after: tuple[str, ...] = ()
+    assailed: tuple[str, ...] = ()
+    """Phrases behind a name for what is fought over: who attacks a group's stronghold fights the group."""
     alias: tuple[str, ...] = ()
     """Phrases between two names of one group."""
     negation: tuple[str, ...]
@@ -421,6 +423,7 @@ _PARTING = frozenset(
         "relatives",
         "belongs",
         "belongs_after",
+        "assailed",
         "behalf",
         "behalf_after",
         "alias",
@@ -440,6 +443,7 @@ _MARKED = (
     "relatives",
     "belongs",
     "belongs_after",
+    "assailed",
     "behalf",
     "behalf_after",
     "alias",
@@ -738,7 +742,8 @@ class Reader:
                 for mark in line.marks.get("frame", ())
             )
             about = cued and mention.adjectival and line.text[mention.end : mention.end + 1] not in _HYPHENS
-            if (mention.adjectival and not about) or self._belongs(line, first, last):
+            assailed = self._assailed(line, first, last)
+            if not assailed and ((mention.adjectival and not about) or self._belongs(line, first, last)):
                 line.loose.append(mention)
                 continue
             units.append((first, last, (mention.actor,), mention))
@@ -805,6 +810,17 @@ class Reader:
             kept.append((first, last, actors, found))
         return kept
 
+    def _assailed(self, line: _Line, first: int, last: int) -> bool:
+        """Tell whether the name stands for its stronghold, for which somebody fights in the same clause."""
+        if not any(mark.start == last for mark in line.marks.get("assailed", ())):
+            return False
+        return any(
+            mark.end <= first <= mark.end + 6
+            and line.clauses[mark.start] == line.clauses[first]
+            and self.frames[mark.value].kind == "clash"
+            for mark in line.marks.get("frame", ())
+        )
+
     def _belongs(self, line: _Line, first: int, last: int) -> bool:
         """Tell whether the name says only whose branch, member or town somebody else is."""
         cues = line.marks.get("frame", ())
@@ -815,7 +831,11 @@ class Reader:
                 continue
             if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
                 return True
-        return any(last <= mark.start <= last + 1 for mark in line.marks.get("belongs_after", ()))
+        # "al-Nusra (Qaeda branch in the Levant)": the branch is no word of the name in front of the bracket.
+        return any(
+            last <= mark.start <= last + 1 and "(" not in line.text[line.spans[last - 1][1] : line.spans[mark.start][0]]
+            for mark in line.marks.get("belongs_after", ())
+        )
 
     def _filled(self, line: _Line, start: int, end: int) -> bool:
         """Tell whether only words that join, describe or stand for people lie between."""
@@ -1002,7 +1022,7 @@ class Reader:
         here = dict.fromkeys(a for g in line.groups for a in g.actors)
         states = [a for a in here if _state(a)]
         groups = [a for a in here if not _state(a) and a != REBELS]
-        if not states and not line.excluded and len(groups) > 1:
+        if not states and not line.excluded and len(groups) > 1 and frame.kind == "truce":
             # Two named groups and no state: were they its parties, a layout would have found them.
             return None
         parties = [*(states or context.states), *(g for g in groups if g not in line.excluded)]
