@@ -1203,10 +1203,12 @@ class Reader:
             if near and line.clauses[mark.start] == clause:
                 # "n'y a aucune": two words of one negation.
                 turns = 1
-        for mark in line.marks.get("deny", ()):
-            if mark.end <= found.start or line.clauses[mark.start] == clause:
-                turns += 1
-        if found.frame.polarity == "denied":
+        denials = line.marks.get("deny", ())
+        if found.frame.polarity == "denied" or any(
+            mark.end <= found.start or line.clauses[mark.start] == clause for mark in denials
+        ):
+            # Once, however often it is said: "denied a truce, calling the reports false" is one denial, and only a
+            # negation turns it round ("did not deny").
             turns += 1
         return "denied" if turns % 2 else "affirmed"
 
