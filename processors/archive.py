@@ -26,7 +26,7 @@ from hashlib import blake2b
 from html import unescape
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -445,6 +445,21 @@ class Archive:
             failing=failing,
             unbalanced=unbalanced,
         )
+
+    def broken(self, source: str) -> Iterator[str]:
+        """Say which of a source's files are missing, or shorter than the index knows them to be."""
+        with closing(self._index(source)) as index:
+            files = index.execute(
+                "SELECT file, max(offset + length) FROM captures GROUP BY file ORDER BY file"
+            ).fetchall()
+        for file, end in files:
+            path = self.folder / source / file
+            # A crawl that is under way, or was killed, has not finished its last file yet.
+            path = path if path.exists() else path.with_name(f"{file}.open")
+            if not path.exists():
+                yield f"{file} is missing"
+            elif path.stat().st_size < end:
+                yield f"{file} is cut short: {path.stat().st_size} bytes of at least {end}"
 
     def writer(self, source: str) -> Writer:
         """Open a source for writing. Raises LockedError when another process has it, ArchiveError when unusable."""
@@ -1195,12 +1210,48 @@ def import_warc(
                         waiting.append(writer.take(exchange))
                         if len(waiting) > 64:  # so that a large file is not read into memory ahead of the disk
                             waiting.popleft().result()
+                if (cut := cut_at(path)) is not None:
+                    problem = problem or f"{path}: breaks off at byte {cut}; the pages before that were taken"
             except (ArchiveLoadFailed, zlib.error, EOFError, OSError, ValueError) as error:
                 problem = problem or f"{path}: is damaged: {error}; the pages before the damage were taken"
         counts = writer.end("failed" if problem else "ok", problem, now).result()
     if problem:
         raise ArchiveError(problem)
     return counts
+
+
+def cut_at(path: Path) -> int | None:
+    """Give the offset of the record in which a WARC file breaks off, or None for a whole one.
+
+    warcio reads a broken-off record as a shorter one, or as none at all, and says nothing.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            file.seek(0)
+            return _cut_plain(file)
+        file.seek(0)
+        member, start, read = zlib.decompressobj(wbits=31), 0, 0
+        while chunk := file.read(1 << 20):
+            while chunk:
+                try:
+                    member.decompress(chunk)
+                except zlib.error:
+                    return start
+                read += len(chunk) - len(member.unused_data)
+                chunk = member.unused_data
+                if member.eof:
+                    member, start = zlib.decompressobj(wbits=31), read
+        return start if read > start else None
+
+
+def _cut_plain(file: BinaryIO) -> int | None:
+    records = ArchiveIterator(file)
+    for record in records:
+        start = records.get_record_offset()
+        record.raw_stream.read()
+        if record.raw_stream.limit > 0:
+            return int(start)
+    return None
 
 
 def _first_record(path: Path) -> None:

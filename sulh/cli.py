@@ -249,11 +249,23 @@ def judge_command(ctx: click.Context, files: tuple[str, ...]) -> None:
     """Judge pages or texts without storing anything: one JSON object an item, in the order given.
 
     FILE is an HTML page, a WARC file, or JSON lines of {"id", "url", "title", "text", "published"}; - reads JSON lines
-    from standard input. The batch is read as if its items had come in on their days.
+    from standard input. The batch is read as if its items had come in on their days; an alert stands as it does at the
+    end of the batch. Exit 1 when nothing could be judged, or a file breaks off.
     """
     from sulh.daily import judge_files
+    from sulh.intake import CUT_SHORT
 
-    emit(judge_files(settings_of(ctx), list(files), now=now()))
+    judged = broken = 0
+    for row in judge_files(settings_of(ctx), list(files), now=now()):
+        emit([row])
+        if "rejected" in row:
+            why = row["rejected"]
+            broken += why["reason"] == CUT_SHORT
+            click.echo(f"sulh: refused: {row['id']}: {why['reason']}: {why['detail']}", err=True)
+        else:
+            judged += 1
+    if broken or not judged:
+        ctx.exit(1)
 
 
 # Reading what came of it

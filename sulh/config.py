@@ -76,10 +76,10 @@ class Settings(BaseModel):
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Give the settings from file, environment and the given values, the later over the former.
+    """Give the settings from files, environment and the given values, the later over the former.
 
-    The file is the one that `SULH_CONFIG` names, else `sulh.toml` in the working folder, if there is one. Raises
-    SettingsError that names file or variable, key and what was expected.
+    The files are `sulh.toml` in the home, and over it the one that `SULH_CONFIG` names, else `sulh.toml` in the working
+    folder, where they are there. Raises SettingsError that names file or variable, key and what was expected.
     """
     environment = os.environ if environment is None else environment
     named = environment.get(FILE_VARIABLE, "")
@@ -97,6 +97,11 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     for key, value in given.items():
         if value is not None:
             values[key], origin[key] = value, f"--{key.replace('_', '-')}"
+    beside = Path(values["home"]).expanduser() / "sulh.toml" if isinstance(values.get("home"), str | Path) else None
+    if beside is not None and beside.is_file() and beside.resolve() != file.resolve():
+        for key, value in _read(beside).items():
+            if key not in values:
+                values[key], origin[key] = value, f"{beside}: {key}"
     try:
         return Settings(**values)
     except ValidationError as error:

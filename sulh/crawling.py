@@ -33,11 +33,17 @@ class CrawlReport:
     results: tuple[Mapping[str, Any], ...]
     failed: tuple[str, ...]
     """Processes that ended without accounting for their sources, with what they said last."""
+    asked: tuple[str, ...] = ()
+    """The sources that were named, if any were."""
 
     @property
     def ok(self) -> bool:
-        """Whether every source is accounted for; a dead source is, by its name and reason."""
-        return not self.failed
+        """Whether the crawl was done: one dead source among all is the ledger's and the doctor's business, but not one
+        that was asked for by name, nor all of them.
+        """
+        dead = {str(result["source"]) for result in self.results if result.get("outcome") != "ok"}
+        none = bool(self.results) and len(dead) == len(self.results)
+        return not self.failed and not none and not dead & set(self.asked)
 
     def summary(self) -> str:
         """Say in a few lines what came in, and which sources did not answer."""
@@ -117,7 +123,7 @@ def crawl(
                 if stream is not None:
                     stream.close()
     results.sort(key=lambda result: str(result["source"]))
-    return CrawlReport(results=tuple(results), failed=tuple(failed))
+    return CrawlReport(results=tuple(results), failed=tuple(failed), asked=tuple(sources))
 
 
 def named(sources: Sequence[str]) -> list[str]:

@@ -178,6 +178,9 @@ def run(
     echo: Callable[[str], None] = lambda line: None,
 ) -> RunReport:
     """Crawl, process, alert and deliver; each part begins where an earlier, broken run left off."""
+    # What would fail in the end fails at the start: a store of a newer version, a wrong address.
+    channels_of(settings)
+    open_store(settings.store_address).close()
     crawled = crawl(settings, sources, echo=echo)
     with turn(settings), closing(open_store(settings.store_address)) as store:
         # All that the archive holds, not only the sources of this run: what an earlier run left over comes in too.
@@ -194,7 +197,15 @@ def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) ->
     """
     archive = Archive(settings.home)
     names = chosen(archive, sources)
-    with turn(settings), closing(open_store(settings.store_address)) as store:
+    if not names:
+        raise SulhError(f"{archive.folder}: there is no archive to replay; the store is left as it was")
+    with turn(settings), closing(open_store(settings.store_address, create=False)) as store:
+        lost = {row.source for row in store.ledger() if row.step == "process"} - set(archive.sources())
+        if lost:
+            raise SulhError(
+                f"{archive.folder}: lacks {', '.join(sorted(lost))}, which the store holds: bring the archive back;"
+                " the store is left as it was"
+            )
         settled = {one.id: Settled.of(one) for one in store.alerts()}
         with store.rebuilding(without=sources) as fresh:
             report = process_archive(settings, fresh, names)
@@ -207,7 +218,7 @@ def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) ->
     return report
 
 
-def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> Iterator[dict[str, object]]:
+def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> Iterator[dict[str, Any]]:
     """Give one JSON object for each item of the files, in order; nothing is stored."""
     items = list(intake(list(files), now=now))
     work = [item.work for item in items if not isinstance(item.work, Rejection)]

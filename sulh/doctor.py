@@ -85,6 +85,9 @@ def _sources(settings: Settings, sources: dict[str, Source], now: datetime) -> I
             continue
         try:
             health = archive.health(name, now=now, interval=source.interval)
+            for said in archive.broken(name):
+                todo = "bring the file back from a backup: what it held cannot be read again"
+                yield Finding(level="wrong", about=f"archive of {name}", said=said, todo=todo)
         except SulhError as error:
             yield Finding(level="wrong", about=name, said=str(error))
             continue
@@ -119,18 +122,18 @@ def _sources(settings: Settings, sources: dict[str, Source], now: datetime) -> I
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    path = Path(settings.store_address)
-    if not path.exists():
-        yield Finding(level="note", about="store", said=f"{path} is not there yet", todo="`sulh run`")
+    address = settings.store_address
+    if "://" not in address and not Path(address).exists():
+        yield Finding(level="note", about="store", said=f"{address} is not there yet", todo="`sulh run`")
         return
     try:
-        with closing(open_store(settings.store_address)) as store:
+        with closing(open_store(address, create=False)) as store:
             deliveries = store.deliveries()
         rows = balances(ledger_rows(settings))
     except SulhError as error:
         yield Finding(level="wrong", about="store", said=str(error))
         return
-    yield Finding(level="ok", about="store", said=str(path))
+    yield Finding(level="ok", about="store", said=address)
     for row in rows:
         if not row.balanced:
             yield Finding(

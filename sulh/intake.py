@@ -14,10 +14,12 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from processors.addresses import canonical_url
+from processors.archive import cut_at
 from processors.errors import SulhError
 from processors.records import Capture, Document, Rejection, digest, utc
 
 STEP = "intake"
+CUT_SHORT = "cut-short"
 LINE_KEYS = {"id", "url", "title", "text", "published", "lang"}
 """What `judge` reads of a line; other keys are somebody's own and are left alone."""
 
@@ -63,7 +65,7 @@ def _items(name: str, now: datetime) -> Iterator[Item]:
         with path.open("rb") as file:
             head = file.read(512)
         if head.startswith((b"\x1f\x8b", b"WARC/")):
-            yield from _records(path)
+            yield from _records(path, now)
         elif path.suffix in (".jsonl", ".ndjson", ".json") or head.lstrip().startswith(b"{"):
             yield from _lines(name, path.read_bytes(), now)
         else:
@@ -72,15 +74,24 @@ def _items(name: str, now: datetime) -> Iterator[Item]:
         raise SulhError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
-def _records(path: Path) -> Iterator[Item]:
+def _records(path: Path, now: datetime) -> Iterator[Item]:
+    cut = cut_at(path)
     try:
         with path.open("rb") as file:
             for record in ArchiveIterator(file):
                 if record.rec_type == "response" and record.http_headers is not None:
                     capture = _capture(record)
+                    if record.raw_stream.limit > 0:
+                        break
                     yield Item(id=capture.url, work=capture)
     except ArchiveLoadFailed as error:
-        raise SulhError(f"{path}: not a WARC file, or one that breaks off: {error}") from error
+        raise SulhError(f"{path}: not a WARC file: {error}") from error
+    if cut is not None:
+        place = f"{path}:{cut}"
+        said = f"the file breaks off in the record at byte {cut}"
+        yield Item(
+            id=place, work=Rejection(step=STEP, reason=CUT_SHORT, source="judge", url=place, detail=said, at=now)
+        )
 
 
 def _capture(record: Any) -> Capture:

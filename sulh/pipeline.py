@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from processors.alert import Settled, alert
 from processors.annotate import annotate
@@ -288,7 +289,7 @@ def decide(
     return Decision(alerts=alerts, fresh=tuple(one for one in alerts if one.id not in before), queued=queued)
 
 
-def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: datetime) -> Iterator[dict[str, object]]:
+def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: datetime) -> Iterator[dict[str, Any]]:
     """Give one JSON object an item for a batch that is judged by itself, in the order given; nothing is stored.
 
     Stories and alerts are told over the whole batch, each document read as if it had come in on its day of publication.
@@ -310,7 +311,15 @@ def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: date
     shown: set[str] = set()
     for id, result in judged:
         if isinstance(result, Rejection):
-            yield {"id": id, "rejected": {"step": result.step, "reason": result.reason, "detail": result.detail}}
+            yield {
+                "id": id,
+                "language": "und",
+                "story": "",
+                "events": [],
+                "comparisons": [],
+                "alert": None,
+                "rejected": {"step": result.step, "reason": result.reason, "detail": result.detail},
+            }
         elif isinstance(result, Judged):
             document = known.documents[result.document.id]
             one = by_document.get(document.id)

@@ -40,6 +40,8 @@ def demo(
     first = not (settings.home / "archive").is_dir()
     with Outlets().start(port) as outlets:
         settings.source_folder.mkdir(parents=True, exist_ok=True)
+        # For every later command on this folder: `sulh --home demo-data replay` must decide as the demo did.
+        (settings.home / "sulh.toml").write_text("allow_loopback = true\nalert_max_age_days = 0\n", encoding="utf-8")
         for name, text in outlets.sources().items():
             (settings.source_folder / f"{name}.yml").write_text(text, encoding="utf-8")
         report = run(settings, sorted(outlets.sources()), now=now, echo=echo)

@@ -180,6 +180,20 @@ def test_replay_of_one_source_gives_the_same_store(calm: Bench) -> None:
     assert calm.exports() == before
 
 
+def test_replay_without_its_archive_leaves_the_store_as_it_was(calm: Bench) -> None:
+    before = calm.exports()
+    archive, away = calm.home / "archive", calm.home / "away"
+    archive.rename(away)
+    try:
+        with calm.start("replay") as process:
+            _, err = process.communicate(timeout=120)
+    finally:
+        away.rename(archive)
+    assert process.returncode == 1
+    assert "there is no archive to replay" in err
+    assert calm.exports() == before
+
+
 def test_killed_runs_end_like_an_undisturbed_one(
     calm: Bench, outlets: Outlets, webhook: list[dict[str, Any]], tmp_path: Path
 ) -> None:

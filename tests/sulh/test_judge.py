@@ -114,6 +114,17 @@ def test_reads_a_page_and_a_warc_file(tmp_path: Path) -> None:
     assert one["events"] and one["events"] == other["events"]
 
 
+def test_a_broken_off_warc_file_is_said_and_the_pages_before_it_are_judged(tmp_path: Path) -> None:
+    page = f"<html lang=en><body><article><h1>Truce</h1><p>{TRUCE}</p><p>{CLASH}</p></article></body></html>".encode()
+    whole = warc_record("https://example.org/1", page)
+    (tmp_path / "crawl.warc.gz").write_bytes(whole + warc_record("https://example.org/2", page)[:-30])
+    first, cut = judged(tmp_path, "crawl.warc.gz")
+    assert first["id"] == "https://example.org/1"
+    assert cut["id"] == f"{tmp_path / 'crawl.warc.gz'}:{len(whole)}"
+    assert cut["rejected"]["reason"] == "cut-short"
+    assert (cut["language"], cut["events"], cut["alert"]) == ("und", [], None)
+
+
 def test_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SulhError, match=r"none\.jsonl: cannot be read"):
         judged(tmp_path, "none.jsonl")
