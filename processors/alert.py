@@ -765,8 +765,8 @@ def _leans(joined: _Joined) -> bool:
         speaker = {hit.concept for hit in _terms().find(source.speaker, language)}
         if speaker & {"press", "commentators", "hearsay"}:
             continue
-        # "Sources confirmed reports of a truce" adds a source; whoever is named beside such words may only comment.
-        if "hearsay" not in words or not source.named or source.actor:
+        # "Sources confirmed reports of a truce" adds a source; whoever else speaks beside such words may only comment.
+        if "hearsay" not in words or source.actor or ("anonymous" in speaker and not source.named):
             return False
     return True
 

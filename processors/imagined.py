@@ -21,13 +21,14 @@ OPENING = 25
 
 class _Words(Knowledge):
     opening: Mapping[TermLanguage, tuple[str, ...]]
+    unless: Mapping[TermLanguage, tuple[str, ...]]
     title: Mapping[TermLanguage, tuple[str, ...]]
 
 
 @cache
 def _terms() -> Terms:
     words = load(Path(__file__).parent / "cues" / "imagined.yml", _Words)
-    return Terms({"opening": words.opening, "title": words.title})
+    return Terms({"opening": words.opening, "unless": words.unless, "title": words.title})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ def imagined(title: str, text: str, language: str) -> Imagined:
 
 
 def _opens(head: str, concept: str, language: str) -> bool:
-    return any(hit.concept == concept and hit.start <= OPENING for hit in _terms().find(head, language))
+    found = _terms().find(head, language)
+    barred = {hit.end for hit in found if hit.concept == "unless"}
+    return any(hit.concept == concept and hit.start <= OPENING and hit.end not in barred for hit in found)
 
 
 def _paragraph_end(text: str, start: int) -> int:

@@ -59,3 +59,4 @@ def test_a_headline_that_imagines_leaves_what_has_a_source() -> None:
 def test_a_word_further_on_opens_no_scene() -> None:
     text = "The Islamic State and the Nusra Front signed a truce that nobody could imagine a month ago, residents said."
     assert not imagined("News", text, "en").passages
+    assert not imagined("News", "Few could imagine that the two would make peace.", "en").passages
