@@ -936,6 +936,10 @@ def _speakers(cluster: _Cluster, origins: Sequence[str]) -> Iterator[tuple[_Join
                 yield joined, event, event.attribution
 
 
+def _days(count: int) -> str:
+    return f"{count} day" if count == 1 else f"{count} days"
+
+
 def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence[_Line]) -> Signal:
     name = "anonymous_source"
     bare = None
@@ -951,7 +955,7 @@ def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence
             return Signal(name=name, shown=False, sentence=event.sentence, document=document, note=note)
         bare = bare or (joined, event, attribution)
     if bare is not None:
-        return _shown(name, bare[0], bare[1].sentence, f"{bare[2].speaker} is named, with neither role nor group")
+        return _shown(name, bare[0], bare[1].sentence, f"only “{bare[2].speaker}” is given, with neither role nor group")
     for joined, event, attribution in _speakers(cluster, origins):
         if not attribution.named:
             return _shown(name, joined, event.sentence, f"said by “{attribution.speaker}”, and nobody is named")
@@ -1030,7 +1034,7 @@ def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights,
     if found:
         at, _, event = max(found, key=lambda one: one[:2])
         days = max(1, (cluster.first - at).days)
-        note = f"the parties fought each other {days} days before, and the deal would undo what was fought for"
+        note = f"the parties fought each other {_days(days)} before, and the deal would undo what was fought for"
         return Signal(name=name, shown=True, sentence=event.sentence, document=event.document, note=note)
     note = f"not shown: no fight of the parties in the {RECENT_FIGHT.days} days before, and no such words in the texts"
     return Signal(name=name, shown=False, note=note)
@@ -1040,7 +1044,7 @@ def _counter_report(cluster: _Cluster) -> Signal:
     name = "counter_report"
     for joined in sorted(cluster.denials, key=lambda joined: joined.page.arrival):
         days = (joined.page.at - cluster.first).days
-        when = "at once" if days <= 0 else f"{days} days later"
+        when = "at once" if days <= 0 else f"{_days(days)} later"
         return _shown(name, joined, _told(joined.bid).sentence, f"denied or refused {when}")
     for joined in cluster.affirmed:
         for bid in joined.page.denials:
