@@ -955,7 +955,9 @@ def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence
             return Signal(name=name, shown=False, sentence=event.sentence, document=document, note=note)
         bare = bare or (joined, event, attribution)
     if bare is not None:
-        return _shown(name, bare[0], bare[1].sentence, f"only “{bare[2].speaker}” is given, with neither role nor group")
+        return _shown(
+            name, bare[0], bare[1].sentence, f"only “{bare[2].speaker}” is given, with neither role nor group"
+        )
     for joined, event, attribution in _speakers(cluster, origins):
         if not attribution.named:
             return _shown(name, joined, event.sentence, f"said by “{attribution.speaker}”, and nobody is named")

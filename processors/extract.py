@@ -30,7 +30,7 @@ MAX_BYTES = 16 * 1024 * 1024
 """What the crawlers cut off at; a body from elsewhere (an imported WARC) is held to the same."""
 
 MAX_ELEMENTS = 60_000
-"""10 s of trafilatura at 6,000 elements a second, measured on plain nested blocks; article pages have 500 to 5,000."""
+"""Ten times what we take a large article page to have; a guess on the safe side: a page has its time limit too."""
 
 MAX_CHILDREN = 5_000
 """trafilatura is quadratic in the children of a node: measured 0.6 s at 4,000 `<b>` in a `<p>`, 2.9 s at 8,000, 26 s at
@@ -40,16 +40,16 @@ MAX_DEPTH = 250
 """libxml2 silently drops what lies deeper than 255 elements: a page that comes near it is not read whole."""
 
 MAX_LINKS = 300
-"""Article pages link 20 to 150 times outside menus; more is a directory, and would swell the store."""
+"""More than an article plausibly links to: beyond it the page is a directory, and would swell the store. A choice."""
 
 SHORT = 1_000
-"""Characters. Cloudflare's longest block page has about 700; a longer text that quotes a wall's words is an article."""
+"""Characters. A choice: block pages are a few sentences, and a longer text that quotes a wall's words is an article."""
 
 STUB = 1_200
-"""Characters of a teaser in front of a paywall: two to four paragraphs. A longer text came through, or nearly so."""
+"""Characters of a teaser in front of a paywall: two to four paragraphs. A choice, not measured on live pages."""
 
 TEASER = 600
-"""Characters. Wall phrases outside the markup count only beside less text than this: one or two paragraphs."""
+"""Characters. Wall phrases outside the markup count only beside less text than this, one or two paragraphs: a choice."""
 
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """htmldate's own lower bound: before it there was no news on the web, and a broken clock says 1970."""

@@ -25,15 +25,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RECYCLE_AFTER = 5_000
-"""Items a worker takes before a fresh one replaces it. lxml and the caches of trafilatura and htmldate grow with what
-they meet; a start costs up to 1 s of imports and warming: over 5,000 items of 4 ms at most 5 % of a worker."""
+"""Items a worker takes before a fresh one replaces it. lxml and the caches of trafilatura and htmldate may grow with
+what they meet; a start costs about 1 s of imports and warming, so renewal is cheap at this distance. A choice: the
+peak of a worker did not rise over 50,000 texts (`benchmarks.memory`)."""
 
 LOOK_AHEAD = 64
 """Results a worker may be ahead of the one that is waited for: it keeps the others busy while one item runs into its
 limit, and holds at most some hundred documents."""
 
 START_SECONDS = 120.0
-"""A worker that is not ready by then (imports, initializer) never will be; a cold start takes 1 to 3 s."""
+"""A worker that is not ready by then (imports, initializer) never will be; on a busy machine a start takes seconds."""
 
 _PIPE = 1 << 20
 _ROOM = _PIPE - 4_096 if sys.platform == "linux" else 0
