@@ -49,7 +49,7 @@ STUB = 1_200
 """Characters of a teaser in front of a paywall: two to four paragraphs. A choice, not measured on live pages."""
 
 TEASER = 600
-"""Characters. Wall phrases outside the markup count only beside less text than this, one or two paragraphs: a choice."""
+"""Characters; a choice. Wall phrases outside the markup count only beside less text: one or two paragraphs."""
 
 EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """htmldate's own lower bound: before it there was no news on the web, and a broken clock says 1970."""
