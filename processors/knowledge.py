@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +21,9 @@ class Knowledge(BaseModel):
 
 
 Model = TypeVar("Model", bound=Knowledge)
+
+SHOWN = 5
+"""Problems of one file that a message names: one slip often gives many, and a screen should hold them."""
 
 
 def load(path: Path, model: type[Model]) -> Model:
@@ -55,7 +59,10 @@ def parse(text: str, model: type[Model], *, name: str) -> Model:
         # By way of JSON, where strict models still take a list for a tuple and an ISO string for a date.
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        problems = [_problem(name, node, problem) for problem in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems = [_problem(name, node, problem, model) for problem in found[:SHOWN]]
+        if len(found) > SHOWN:
+            problems.append(f"{name}: … and {len(found) - SHOWN} more")
         raise KnowledgeError("\n".join(problems)) from error
 
 
@@ -78,12 +85,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _problem(name: str, node: yaml.Node | None, problem: Any) -> str:
+def _problem(name: str, node: yaml.Node | None, problem: Any, model: type[BaseModel]) -> str:
     location: Sequence[str | int] = problem["loc"]
     line = _line(node, location)
     key = ".".join(str(part) for part in location) or "the file"
     if problem["type"] == "extra_forbidden":
-        return f"{name}:{line}: {key}: unknown key; expected one of the keys that the documentation lists"
+        keys = _keys_at(model, location[:-1])
+        expected = f"one of {', '.join(keys)}" if keys else "one of the keys that the documentation lists"
+        return f"{name}:{line}: {key}: unknown key; expected {expected}"
     if problem["type"] == "missing":
         return f"{name}:{line}: {key}: missing; expected a value"
     hint = ""
@@ -91,6 +100,42 @@ def _problem(name: str, node: yaml.Node | None, problem: Any) -> str:
         hint = " (YAML reads a bare yes, no, on or off as true or false: put it in quotes)"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{name}:{line}: {key}: {message}, got {_named(problem['input'])}{hint}"
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> tuple[str, ...]:
+    """Give the keys of the model at a place below this one; none where the types leave it open."""
+    places: list[Any] = [model]
+    for part in location:
+        places = [inner for place in places for inner in _inside(place, part)]
+    models = [each for place in places for each in _plain(place) if _is_model(each)]
+    return tuple(field.alias or name for name, field in models[0].model_fields.items()) if len(models) == 1 else ()
+
+
+def _inside(place: Any, part: str | int) -> list[Any]:
+    found: list[Any] = []
+    for each in _plain(place):
+        inner = get_args(each)
+        if _is_model(each):
+            fields = {field.alias or name: field for name, field in each.model_fields.items()}
+            found += [fields[part].annotation] if part in fields else [each] if part == each.__name__ else []
+        elif isinstance(part, str):
+            found += inner[1:2]  # a mapping's values
+        else:
+            found += inner[:1] if inner[1:2] in ((), (...,)) else inner[part : part + 1]
+    return found
+
+
+def _plain(place: Any) -> list[Any]:
+    """Give the types that a place may hold, without what says only how it may be absent or is checked."""
+    if get_origin(place) is Annotated:
+        return _plain(get_args(place)[0])
+    if get_origin(place) in (Union, UnionType):
+        return [each for part in get_args(place) if part is not type(None) for each in _plain(part)]
+    return [place]
+
+
+def _is_model(place: Any) -> bool:
+    return isinstance(place, type) and issubclass(place, BaseModel)
 
 
 def _named(value: Any) -> str:
