@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sources, broken = collect_sources(options.sources_dir, packaged=not options.only_sources_dir)
         for error in broken:
-            print(error, file=sys.stderr)
+            print(f"sulh: {error}", file=sys.stderr)
         who: dict[str, Any] = {"contact": options.contact, "loopback": options.allow_loopback}
         if options.discover:
             return run(lambda: discover(options.discover, **who), loopback=options.allow_loopback)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             crawl.settle()
     except SulhError as error:
-        print(error, file=sys.stderr)
+        print(f"sulh: {error}", file=sys.stderr)
         return 1
 
 
@@ -127,7 +127,7 @@ class Crawl:
                 writer = await self._writer(source.id)
             except (LockedError, ArchiveError) as error:
                 self._say(event="done", source=source.id, outcome="not-begun", reason=str(error), accounted=False)
-                print(error, file=sys.stderr)
+                print(f"sulh: {error}", file=sys.stderr)
                 return False
             self._open[source.id] = writer
             try:
@@ -162,7 +162,7 @@ class Crawl:
                 **counts,
             )
             if report.reason:
-                print(f"{source.id}: {report.reason}", file=sys.stderr)
+                print(f"sulh: {source.id}: {report.reason}", file=sys.stderr)
             return report.accounted
 
     async def _writer(self, source: str) -> Writer:

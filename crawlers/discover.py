@@ -54,7 +54,7 @@ async def _look(spider: SourceSpider, url: str) -> str:
     ending = parts.netloc.partition(":")[0].rpartition(".")[2]
     lines = [
         f"# Save as {_id(parts.hostname or '')}.yml; read every line, then run `sulh sources check`.",
-        f"name: {json.dumps(' '.join(name.split()), ensure_ascii=False)}",
+        f"name: {json.dumps(_once(' '.join(name.split())), ensure_ascii=False)}",
         f'country: "{ending.upper() if len(ending) == 2 and ending.isalpha() else "XX"}"  # ISO 3166-1',
         f"language: {language if language in ('ar', 'en', 'ru', 'fr', 'tr') else 'en'}",
         f"kind: {kind}",
@@ -71,7 +71,7 @@ async def _look(spider: SourceSpider, url: str) -> str:
 
 async def _entry(spider: SourceSpider, reply: ListReply, page: HtmlResponse, home: str) -> tuple[str, str]:
     """Give kind and address of the best way in: what proves completeness first."""
-    interface = page.css('link[rel="https://api.w.org/"]::attr(href)').get() or f"{home}wp-json/"
+    interface = page.urljoin(page.css('link[rel="https://api.w.org/"]::attr(href)').get() or f"{home}wp-json/")
     posts = urljoin(interface.rstrip("/") + "/", "wp/v2/posts")
     answer = await _try(spider, f"{posts}?per_page=1")
     with suppress(ListError):
@@ -103,6 +103,12 @@ async def _try(spider: SourceSpider, url: str) -> ListReply | None:
     with suppress(FetchError, ListError):
         return await spider.read_list(url)
     return None
+
+
+def _once(title: str) -> str:
+    """Give a front page's title, where it is the site's name and nothing more, only once: "X - X" is X."""
+    parts = re.split(r"\s+[-\u2013\u2014|\u00b7\u00bb:]\s+", title)
+    return parts[0] if len({part.casefold() for part in parts}) == 1 else title
 
 
 def _id(host: str) -> str:

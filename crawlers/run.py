@@ -34,7 +34,7 @@ def run(work: Callable[[], Awaitable[int]], *, loopback: bool) -> int:
         try:
             code = await work()
         except SulhError as error:
-            print(error, file=sys.stderr)
+            print(f"sulh: {error}", file=sys.stderr)
         except asyncio.CancelledError:
             pass
         except Exception:

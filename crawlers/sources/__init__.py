@@ -21,7 +21,9 @@ Kind = Literal["feed", "sitemap", "wordpress", "listing"]
 FOLDER = Path(__file__).parent
 """The sources that come with the package."""
 
-_ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+"""How a source may be called: its id is the stem of its file, and names its folder in the archive."""
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -150,7 +152,7 @@ class Source(SourceFile):
 
 def load_source(path: Path) -> Source:
     """Read one source. Raises KnowledgeError with file, line and key."""
-    if not _ID.fullmatch(path.stem):
+    if not ID.fullmatch(path.stem):
         raise KnowledgeError(f"{path}: expected a name of lower-case letters, digits and _ such as outlet_cc.yml")
     return named(path.stem, load(path, SourceFile))
 
