@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_HOME ?= demo-data
+DEMO_PORT ?= 18700
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench lock clean
@@ -25,7 +26,7 @@ $(VENV)/.stamp-dev: requirements-dev.lock $(VENV)/.stamp-run
 	@touch $@
 
 demo: $(VENV)/.stamp-run  ## set up, then the whole product on five sample outlets, end to end
-	$(BIN)/sulh demo --home $(DEMO_HOME)
+	$(BIN)/sulh demo --home $(DEMO_HOME) --port $(DEMO_PORT)
 
 test: lint  ## set up, then every check and test that this machine can run
 	$(BIN)/python -m pytest

@@ -10,14 +10,16 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext, redirect_stdout
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlsplit
 
 import click
 
 from processors.errors import SulhError
+from processors.records import Kind, Verdict
 from sulh import __version__
 from sulh.config import Settings, load_settings
 
@@ -107,12 +109,34 @@ def emit(rows: Iterable[dict[str, Any]]) -> None:
         click.echo(json.dumps(row, ensure_ascii=False))
 
 
+def aside(as_json: bool) -> AbstractContextManager[object]:
+    """Let the alerts that are printed where nobody is notified go to stderr, where standard output holds JSON."""
+    return redirect_stdout(sys.stderr) if as_json else nullcontext()
+
+
 def program() -> str:
     """Give the words by which this program was called, for a command that a person can copy."""
     path = Path(sys.argv[0])
     if path.name == "__main__.py":
         return f"{Path(sys.executable).name} -m sulh"
     return path.name if shutil.which(path.name) else os.path.relpath(path)
+
+
+def known_source(settings: Settings, source: str) -> None:
+    """Raise SulhError for a source that is neither configured nor in the archive: a reader would find nothing of it."""
+    from processors.archive import Archive
+    from sulh.crawling import known_sources
+
+    held = Archive(settings.home).sources()
+    if source not in held and source not in known_sources(settings)[0]:
+        what = f"the archive holds {', '.join(held)}" if held else "`sulh sources` lists them"
+        raise SulhError(f"there is no source {source}; {what}")
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Refuse a span of days that ends before it begins."""
+    if since and until and until < since:
+        raise click.UsageError("--to lies before --from")
 
 
 def now() -> datetime:
@@ -138,8 +162,10 @@ def crawl_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -
     Without a SOURCE, all sources that are due. Failing pages are tried again, in this crawl and in later ones.
     """
     from sulh.crawling import crawl
+    from sulh.daily import make_home
 
     settings = settings_of(ctx)
+    make_home(settings)
     report = crawl(settings, sources, echo=lambda line: click.echo(line, err=True))
     if as_json:
         emit(dict(result) for result in report.results)
@@ -174,7 +200,9 @@ def alert_command(ctx: click.Context, as_json: bool) -> None:
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
-    with turn(settings), closing(open_store(settings.store_address)) as store:
+    # Before the turn, which makes the home: a mistyped one must not come into being.
+    open_store(settings.store_address, create=False).close()
+    with turn(settings), closing(open_store(settings.store_address, create=False)) as store:
         decision = decide_alerts(settings, store, now=now())
         if as_json:
             emit(one.to_json() for one in decision.fresh)
@@ -188,12 +216,14 @@ def alert_command(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def deliver_command(ctx: click.Context, resend_unsure: bool, as_json: bool) -> None:
     """Send what the outbox holds to the addresses of SULH_NOTIFY, and write the Atom file."""
-    from sulh.daily import deliver_alerts
+    from sulh.daily import deliver_alerts, make_home
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
-    with closing(open_store(settings.store_address)) as store:
-        report = deliver_alerts(settings, store, now=now(), resend=resend_unsure)
+    with closing(open_store(settings.store_address, create=False)) as store:
+        make_home(settings)
+        with aside(as_json):
+            report = deliver_alerts(settings, store, now=now(), resend=resend_unsure)
     if as_json:
         emit([report.to_json()])
     else:
@@ -214,7 +244,8 @@ def run_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> 
     from sulh.daily import run
 
     settings = settings_of(ctx)
-    report = run(settings, sources, now=now, echo=lambda line: click.echo(line, err=True))
+    with aside(as_json):
+        report = run(settings, sources, now=now, echo=lambda line: click.echo(line, err=True))
     if as_json:
         emit([report.to_json()])
     else:
@@ -229,8 +260,9 @@ def run_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> 
 
 @command("replay")
 @sources_argument
+@json_option
 @click.pass_context
-def replay_command(ctx: click.Context, sources: tuple[str, ...]) -> None:
+def replay_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
     """Rebuild the store from the archive, without the network, with the same ids.
 
     What was delivered and what analysts decided is kept. The store in place is replaced only when the new one is whole.
@@ -239,7 +271,7 @@ def replay_command(ctx: click.Context, sources: tuple[str, ...]) -> None:
 
     settings = settings_of(ctx)
     report = replay(settings, sources, now=now())
-    say_processed(ctx, report, False)
+    say_processed(ctx, report, as_json)
 
 
 @command("judge")
@@ -273,24 +305,24 @@ def judge_command(ctx: click.Context, files: tuple[str, ...]) -> None:
 
 @command("search")
 @click.argument("words", nargs=-1, metavar="QUERY…")
-@click.option("--lang", default="", help="Language of the document: ar, en, ru, fr, tr, und.")
+@click.option("--lang", type=click.Choice(["ar", "en", "ru", "fr", "tr", "und"]), help="Language of the document.")
 @click.option("--source", default="", help="Source id.")
 @click.option("--from", "since", type=DAY, help="Published on or after this day.")
 @click.option("--to", "until", type=DAY, help="Published on or before this day.")
 @click.option("--claim", default="", help="Bears on this claim, e.g. C09.")
-@click.option("--kind", default="", help="Has an event of this kind, e.g. truce.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="Has an event of this kind, e.g. truce.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
 @json_option
 @click.pass_context
 def search_command(
     ctx: click.Context,
     words: tuple[str, ...],
-    lang: str,
+    lang: str | None,
     source: str,
     since: datetime | None,
     until: datetime | None,
     claim: str,
-    kind: str,
+    kind: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -303,18 +335,26 @@ def search_command(
     """
     from sulh.stores import Query, open_store
 
+    in_order(since, until)
+    settings = settings_of(ctx)
     query = Query(
         words=" ".join(words),
-        language=lang,
+        language=lang or "",
         source=source,
         since=day_of(since),
         until=day_of(until),
         claim=claim.upper(),
-        kind=kind,
+        kind=kind or "",
         limit=limit,
     )
-    with closing(open_store(settings_of(ctx).store_address)) as store:
+    with closing(open_store(settings.store_address, create=False)) as store:
         hits = store.search(query)
+    if not hits:
+        # Nothing found is an answer only where there was something to look for.
+        if source:
+            known_source(settings, source)
+        if claim:
+            known_claim(settings, claim)
     if as_json:
         emit(hit.to_json() for hit in hits)
         return
@@ -337,14 +377,14 @@ def export_command(ctx: click.Context, kind: Any) -> None:
     """Print all records of a KIND as JSON lines, in a fixed order, the same from every store."""
     from sulh.stores import open_store
 
-    with closing(open_store(settings_of(ctx).store_address)) as store:
+    with closing(open_store(settings_of(ctx).store_address, create=False)) as store:
         emit(store.export(kind))
 
 
 def say_processed(ctx: click.Context, report: ProcessReport, as_json: bool) -> None:
     """Print what became of the captures; a page that could not be judged fails the command."""
     if as_json:
-        emit([dict(report.counts)])
+        emit([report.to_json()])
     else:
         click.echo(report.summary())
     fail_on(ctx, report.faults)
@@ -356,6 +396,16 @@ def fail_on(ctx: click.Context, faults: Sequence[Fault]) -> None:
         click.echo(f"sulh: left waiting: {fault.url}: {fault.said}", err=True)
     if faults:
         ctx.exit(1)
+
+
+def known_claim(settings: Settings, claim: str) -> None:
+    """Raise SulhError for a claim that stands in no register."""
+    from sulh.pipeline import registers_of
+
+    registers = registers_of(settings.register_folder)
+    if claim.upper() not in (one.id.upper() for _, one in registers.claims()):
+        spans = [f"{one.claims[0].id} to {one.claims[-1].id} of {one.article.id}" for one in registers if one.claims]
+        raise SulhError(f"there is no claim {claim}; there are {', '.join(spans)}: `sulh claims` lists them")
 
 
 @command("claims")
@@ -373,6 +423,9 @@ def claims_command(ctx: click.Context, claim: str | None, register: str, as_json
 
     settings = settings_of(ctx)
     registers = registers_of(settings.register_folder)
+    known = [one.article.id for one in registers]
+    if register and register not in known:
+        raise SulhError(f"there is no register {register}; there is {', '.join(known)}")
     with board.reading(Path(settings.store_address)) as connection:
         rows = [row for row in board.claim_board(connection, registers) if register in ("", row.register)]
         if claim is None:
@@ -437,9 +490,13 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
             if alert is not None
         }
     if confirm or dismiss is not None:
-        with closing(open_store(str(path))) as store:
-            store.judge(rows[0].alert.id, "confirmed" if confirm else "dismissed", dismiss or "", at=now())
-        click.echo(f"{rows[0].alert.id}: {'confirmed' if confirm else 'dismissed'}")
+        verdict: Verdict = "confirmed" if confirm else "dismissed"
+        with closing(open_store(str(path), create=False)) as store:
+            store.judge(rows[0].alert.id, verdict, dismiss or "", at=now())
+        if as_json:
+            emit([{"alert": rows[0].alert.id, "verdict": verdict, "why": dismiss or ""}])
+        else:
+            click.echo(f"{rows[0].alert.id}: {verdict}")
     elif as_json:
         emit(row.to_json() for row in rows)
     elif alert is not None:
@@ -476,7 +533,11 @@ def ledger_command(ctx: click.Context, source: str, day: datetime | None, as_jso
     from sulh import board
     from sulh.daily import ledger_rows
 
-    balances = board.balances(ledger_rows(settings_of(ctx), source=source, day=day_of(day)))
+    settings = settings_of(ctx)
+    rows = ledger_rows(settings, source=source, day=day_of(day))
+    if source and not rows:
+        known_source(settings, source)
+    balances = board.balances(rows)
     if as_json:
         emit(row.to_json() for row in balances)
     else:
@@ -539,11 +600,15 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
 
 @command("demo")
 @click.option(
-    "--home", "folder", type=click.Path(path_type=Path), default="demo-data", show_default=True, help="Folder."
+    "--home",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder; default: the --home before the command, else demo-data.",
 )
 @click.option("--port", type=click.IntRange(1, 65000), help="First of the five ports on loopback.")
+@json_option
 @click.pass_context
-def demo_command(ctx: click.Context, folder: Path, port: int | None) -> None:
+def demo_command(ctx: click.Context, folder: Path | None, port: int | None, as_json: bool) -> None:
     """Show the whole product: crawl five sample outlets on this machine, judge them, raise alerts.
 
     The outlets tell the two weeks around 15 November 2014 in five languages. A second call changes nothing.
@@ -551,12 +616,18 @@ def demo_command(ctx: click.Context, folder: Path, port: int | None) -> None:
     from sulh.demo.serve import PORT
     from sulh.showing import demo
 
-    report = demo(folder, now=now, echo=lambda line: click.echo(line, err=True), port=port or PORT)
-    click.echo(report.run.summary())
-    if not report.run.changed:
-        click.echo("nothing has changed since the last demo in this folder")
-    call = f"{program()} --home {folder} desk"
-    click.echo(f"\nTo browse it all: {call}, then open http://127.0.0.1:{report.settings.desk_port}/")
+    # Only a home that was typed: the demo must not write into the one of SULH_HOME.
+    folder = (folder or ctx.find_root().params["home"] or Path("demo-data")).expanduser()
+    with aside(as_json):
+        report = demo(folder, now=now, echo=lambda line: click.echo(line, err=True), port=port or PORT)
+    if as_json:
+        emit([report.run.to_json()])
+    else:
+        click.echo(report.run.summary())
+        if not report.run.changed:
+            click.echo("nothing has changed since the last demo in this folder")
+        call = f"{program()} --home {folder} desk"
+        click.echo(f"\nTo browse it all: {call}, then open http://127.0.0.1:{report.settings.desk_port}/")
     if not report.run.ok:
         ctx.exit(1)
 
@@ -599,8 +670,9 @@ def sources_list(ctx: click.Context, as_json: bool = False) -> None:
 
 @sources_group.command("show")
 @click.argument("source")
+@json_option
 @click.pass_context
-def sources_show(ctx: click.Context, source: str) -> None:
+def sources_show(ctx: click.Context, source: str, as_json: bool) -> None:
     """Show one source as YAML, with its defaults filled in, and how its last crawls went."""
     import yaml
 
@@ -613,8 +685,11 @@ def sources_show(ctx: click.Context, source: str) -> None:
         told = [str(error) for error in broken if f"{source}.y" in str(error)]
         raise SulhError(told[0] if told else f"there is no source {source}; `sulh sources` lists them")
     values = sources[source].model_dump(mode="json", exclude={"id"}, exclude_none=True)
-    click.echo(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).rstrip())
     health = Archive(settings.home).health(source, now=now(), interval=sources[source].interval)
+    if as_json:
+        emit([{"id": source} | values | {"last_crawl": {"outcome": health.outcome, "reason": health.reason}}])
+        return
+    click.echo(yaml.safe_dump(values, allow_unicode=True, sort_keys=False).rstrip())
     click.echo(f"# last crawl: {health.outcome}{': ' + health.reason if health.reason else ''}")
 
 
@@ -647,7 +722,7 @@ def sources_check(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -
             click.echo(f"{source}: lists {facts['listed']} items, {facts['dated']} of them dated; the first is")
             click.echo(f"    {page['url']} ({page['content_type']}, {page['bytes']} bytes)")
         if status == 0 and (marked := mark_checked(settings, source, now().date())):
-            click.echo(f"    marked as checked in {marked}")
+            click.echo(f"    marked as checked in {marked}", err=as_json)
     if wrong:
         ctx.exit(1)
 
@@ -700,20 +775,27 @@ def backfill_command(
     \b
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via sitemap
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via warc old.warc.gz
+
+    The days are those on which the pages came out; with --via warc, those on which they were captured.
     """
-    from sulh.crawling import backfill, import_files
+    from sulh.crawling import backfill, import_files, known_sources
+    from sulh.daily import make_home
 
     if (via == "warc") != bool(files):
         raise click.UsageError("--via warc takes WARC files, and only it does")
-    if until < since:
-        raise click.UsageError("--to lies before --from")
+    in_order(since, until)
     settings = settings_of(ctx)
+    make_home(settings)
     if via == "warc":
         counts = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
         if as_json:
             emit([counts])
         else:
             click.echo("imported: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        if not counts["discovered"]:
+            host = urlsplit(known_sources(settings)[0][source].front).hostname
+            days = f"between {since.date()} and {until.date()}"
+            raise SulhError(f"no page of {host}, captured {days}, is in the files; --from and --to say when")
         return
     report = backfill(
         settings, source, since=since.date(), until=until.date(), via=via, echo=lambda line: click.echo(line, err=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from processors.errors import SettingsError
 
@@ -49,6 +50,18 @@ class Settings(BaseModel):
     desk_port: int = Field(default=8020, ge=1, le=65535)
     """Port of the desk, on loopback."""
 
+    @field_validator("home", "store", "sources", "registers")
+    @classmethod
+    def _from_the_home_folder(cls, value: Path | str | None) -> Path | str | None:
+        # No shell has seen what stands in a file, or after an equals sign.
+        if value is None or not str(value).startswith("~"):
+            return value
+        try:
+            path = Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError(f"no home folder is known for {Path(value).parts[0]}: write the path out") from None
+        return str(path) if isinstance(value, str) else path
+
     @property
     def store_address(self) -> str:
         """The store's path or address, with the default filled in."""
@@ -60,9 +73,10 @@ class Settings(BaseModel):
         return self.sources or self.home / "sources"
 
     @property
-    def register_folder(self) -> Path:
-        """The folder of the user's own registers, which need not exist."""
-        return self.registers or self.home / "registers"
+    def register_folder(self) -> Path | None:
+        """The folder of the user's own registers; None where none is set and the home has none."""
+        own = self.home / "registers"
+        return self.registers or (own if own.is_dir() else None)
 
     @property
     def desk_address(self) -> str:
@@ -83,7 +97,7 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     """
     environment = os.environ if environment is None else environment
     named = environment.get(FILE_VARIABLE, "")
-    file = Path(named or "sulh.toml")
+    file = Path(named or "sulh.toml").expanduser()
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     if named or file.exists():
@@ -97,7 +111,10 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     for key, value in given.items():
         if value is not None:
             values[key], origin[key] = value, f"--{key.replace('_', '-')}"
-    beside = Path(values["home"]).expanduser() / "sulh.toml" if isinstance(values.get("home"), str | Path) else None
+    beside = None
+    if isinstance(values.get("home"), str | Path):
+        with suppress(RuntimeError):  # a ~name of nobody, which the check of the settings names
+            beside = Path(values["home"]).expanduser() / "sulh.toml"
     if beside is not None and beside.is_file() and beside.resolve() != file.resolve():
         for key, value in _read(beside).items():
             if key not in values:

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from crawlers.sources import Source, collect_sources, load_source
+from crawlers.sources import ID, Source, collect_sources, load_source
 from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
@@ -88,8 +88,10 @@ def crawl(
             with lock:
                 said = json.loads(line)
                 if said.pop("event") == "done":
-                    results.append(said)
-                    advance()
+                    # A crawl that failed says so, and once more when its process ends.
+                    if said["source"] not in {result["source"] for result in results}:
+                        results.append(said)
+                        advance()
                 else:
                     echo(f"{said['source']}: {said['settled']} of {said['discovered']}")
         status = process.wait()
@@ -183,6 +185,8 @@ def import_files(
 
 def save_source(settings: Settings, name: str, text: str) -> Path:
     """Write a source's YAML into the person's own folder, checked first. Raises SulhError where one is there."""
+    if not ID.fullmatch(name):
+        raise SulhError(f"--id {name}: expected a name of lower-case letters, digits and _ such as outlet_cc")
     folder = settings.source_folder
     path = folder / f"{name}.yml"
     if path.exists():

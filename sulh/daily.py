@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
@@ -31,6 +34,7 @@ from sulh.pipeline import (
     decide,
     judge,
     process,
+    registers_of,
 )
 from sulh.progress import progress
 from sulh.stores import Store, open_store
@@ -44,6 +48,8 @@ TURN_SECONDS = 600
 
 def judged_items(settings: Settings, items: Iterator[Item]) -> Iterator[tuple[Item, Judged | Rejection | Fault]]:
     """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected."""
+    # Here first: a wrong register is a sentence for a person, and in a worker it would be the end of all work.
+    registers_of(settings.register_folder)
     judge_one = Judge(settings.home, settings.register_folder)
     given, worked = itertools.tee(items)
     with Pool(
@@ -80,21 +86,44 @@ def chosen(archive: Archive, sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(sources) or tuple(held)
 
 
+def make_home(settings: Settings) -> None:
+    """Make the home unless it is there. Raises SulhError where no files can be written in it."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(settings, error) from error
+    if not os.access(settings.home, os.W_OK | os.X_OK):
+        raise _unusable(settings, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unusable(settings: Settings, error: OSError) -> SulhError:
+    said = (error.strerror or str(error)).lower()
+    return SulhError(
+        f"{settings.home}: cannot be written as the home ({said}): make it a folder that you may write to,"
+        " or name another with --home or SULH_HOME"
+    )
+
+
 @contextmanager
 def turn(settings: Settings) -> Iterator[None]:
     """Wait until no other command judges or decides: stories and revisions are told one after the other.
 
-    Raises LockedError when that takes longer than `TURN_SECONDS`.
+    Raises LockedError when that takes longer than `TURN_SECONDS`, SulhError where the home cannot be written.
     """
-    path = settings.home / "process.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
+    lock = FileLock(settings.home / "process.lock")
     try:
-        with FileLock(path, timeout=TURN_SECONDS):
-            yield
+        lock.acquire(timeout=TURN_SECONDS)
     except Timeout:
         raise LockedError(
             f"another sulh has been processing in {settings.home} for {TURN_SECONDS} s: try again when it is done"
         ) from None
+    except OSError as error:
+        raise _unusable(settings, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def process_archive(
@@ -178,6 +207,7 @@ def run(
     echo: Callable[[str], None] = lambda line: None,
 ) -> RunReport:
     """Crawl, process, alert and deliver; each part begins where an earlier, broken run left off."""
+    make_home(settings)
     # What would fail in the end fails at the start: a store of a newer version, a wrong address.
     channels_of(settings)
     open_store(settings.store_address).close()
@@ -238,14 +268,28 @@ def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None
     The waiting ones are counted in the archive itself, not as what is missing: else no loss could ever show.
     """
     archive = Archive(settings.home)
-    with closing(open_store(settings.store_address)) as store:
-        names = [name for name in archive.sources() if source in ("", name)]
+    names = [name for name in archive.sources() if source in ("", name)]
+    if names and not settings.store and not Path(settings.store_address).exists():
+        # Crawled and never yet processed: everything waits, and reading must not make a store.
+        waiting = Counter((ref.source, ref.fetched_at.date()) for n in names for ref in archive.captures(n, day=day))
+        return _ledger(archive, names, [], waiting, day)
+    with closing(open_store(settings.store_address, create=False)) as store:
         # The crawl's rows from the archive itself where it is here: the store has them as of its last processing.
         rows = [row for row in store.ledger(source=source, day=day) if row.step != "crawl" or row.source not in names]
         waiting = Counter((ref.source, ref.fetched_at.date()) for ref in arrivals(archive, store, names, day=day))
+    return _ledger(archive, names, rows, waiting, day)
+
+
+def _ledger(
+    archive: Archive,
+    names: Sequence[str],
+    rows: Sequence[LedgerRow],
+    waiting: Mapping[tuple[str, date], int],
+    day: date | None,
+) -> list[LedgerRow]:
     waits = [
         LedgerRow(source=name, day=on, step="process", disposition="waiting", count=count)
         for (name, on), count in sorted(waiting.items())
     ]
     crawls = [row for name in names for row in archive.tallies(name) if day in (None, row.day)]
-    return crawls + rows + waits
+    return [*crawls, *rows, *waits]

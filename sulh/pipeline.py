@@ -18,7 +18,7 @@ from processors.annotate.actors import ACTORS, rival
 from processors.annotate.story import assign
 from processors.archive import Archive, CaptureRef
 from processors.compare import compare
-from processors.errors import SulhError
+from processors.errors import KnowledgeError, SulhError
 from processors.extract import extract
 from processors.records import Alert, Capture, Comparison, Document, Event, Rejection
 from processors.register import Registers, load_registers
@@ -61,8 +61,10 @@ def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
 
 
 def registers_of(folder: Path | None) -> Registers:
-    """Give the registers that come with sulh and those of one more folder, where it exists."""
-    own = load_registers(folder, actors=ACTORS) if folder is not None and folder.is_dir() else ()
+    """Give the registers that come with sulh and those of one more folder. Raises KnowledgeError where it is absent."""
+    if folder is not None and not folder.is_dir():
+        raise KnowledgeError(f"{folder}: there is no such folder of registers; SULH_REGISTERS names it")
+    own = load_registers(folder, actors=ACTORS) if folder is not None else ()
     return Registers([*load_registers(actors=ACTORS), *own])
 
 
@@ -106,6 +108,15 @@ class ProcessReport:
     written: int
     """Documents new or revised."""
     faults: tuple[Fault, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as JSON values; each of the total is counted under a disposition, or is a fault."""
+        return {
+            "total": sum(self.counts.values()) + len(self.faults),
+            "written": self.written,
+            "counts": dict(self.counts),
+            "faults": [{"url": fault.url, "said": fault.said} for fault in self.faults],
+        }
 
     def summary(self) -> str:
         """Say how many captures met which disposition."""

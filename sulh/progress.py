@@ -30,14 +30,15 @@ def progress(label: str, total: int, *, quiet: bool = False) -> Iterator[Advance
         with click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True) as bar:
             yield lambda steps=1: bar.update(steps)
     else:
-        done, said = 0, time.monotonic()
+        done, shown, said = 0, -1, time.monotonic()
 
         def advance(steps: int = 1) -> None:
-            nonlocal done, said
+            nonlocal done, shown, said
             done += steps
             if time.monotonic() - said >= LINE_SECONDS:
-                said = time.monotonic()
+                shown, said = done, time.monotonic()
                 click.echo(f"{label}: {done} of {total}", err=True)
 
         yield advance
-        click.echo(f"{label}: {done} of {total}", err=True)
+        if shown != done:
+            click.echo(f"{label}: {done} of {total}", err=True)

@@ -625,7 +625,7 @@ class Outlets:
                 if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                     raise SulhError(
                         f"Port {wanted} of 127.0.0.1, for the sample outlet {outlet.name}, is in use: "
-                        f"end what listens there, or choose other ports with --port."
+                        f"end what listens there, or choose other ports with --port, or `make demo DEMO_PORT=18800`."
                     ) from error
                 raise SulhError(f"The sample outlet {outlet.name} cannot listen on port {wanted}: {error}") from error
         return self

@@ -46,3 +46,16 @@ def test_refuses_an_unknown_key_of_the_file(tmp_path: Path) -> None:
     file.write_text("wrkers = 3\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"sulh\.toml: wrkers: unknown setting"):
         load_settings({"SULH_CONFIG": str(file)})
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "sulh.toml"
+    file.write_text('sources = "~/s"\nregisters = "~/r"\n', encoding="utf-8")
+    settings = load_settings({"SULH_CONFIG": "~/sulh.toml", "SULH_HOME": "~/h", "SULH_STORE": "~/x.db"})
+    assert (settings.home, settings.store) == (tmp_path / "h", str(tmp_path / "x.db"))
+    assert (settings.sources, settings.registers) == (tmp_path / "s", tmp_path / "r")
+    with pytest.raises(
+        SettingsError, match=r"the variable SULH_HOME: .*no home folder is known for ~nobody-of-that-name"
+    ):
+        load_settings({"SULH_HOME": "~nobody-of-that-name/h"})

@@ -227,3 +227,10 @@ def test_a_broken_off_archive_file_is_named(calm: Bench, tmp_path: Path, outlets
     assert file.name in err
     # The pages before the damage came in; the rest waits, and is counted.
     assert out[0]["indexed"] > 0 and out[0]["waiting"] > 0
+
+
+def test_the_demo_goes_into_the_home_before_the_command_and_prints_json(tmp_path: Path) -> None:
+    bench = Bench(home=tmp_path / "of-the-variable")
+    (report,) = bench.rows("--home", str(tmp_path / "mine"), "demo", "--port", str(PORT + 20), "--json")
+    assert report["process"] and report["new_alerts"] and not report["faults"]
+    assert {path.name for path in tmp_path.iterdir()} == {"mine"}
