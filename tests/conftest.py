@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import NoReturn
 
 import pytest
+
+with warnings.catch_warnings():
+    # Datasette leaves a connection open while it is imported, which Python 3.13 and later complain about.
+    warnings.simplefilter("ignore", ResourceWarning)
+    import datasette.app  # noqa: F401
 
 
 def absent(part: str, why: str) -> NoReturn:

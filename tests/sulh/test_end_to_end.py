@@ -210,9 +210,16 @@ def test_killed_runs_end_like_an_undisturbed_one(
     bench.sulh("run", *outlets.sources())
     bench.sulh("ledger")
     assert bench.exports(without=RUN_DEPENDENT) == calm.exports(without=RUN_DEPENDENT)
-    messages = Counter(message["title"] + message["message"] for message in webhook)
-    assert len(messages) == len(bench.rows("alerts", "--json"))
-    assert set(messages.values()) == {1}
+    rows = bench.rows("alerts", "--json")
+    told = Counter(
+        row["alert"]["id"] for row in rows for message in webhook if row["alert"]["id"] in message["message"]
+    )
+    assert sum(told.values()) == len(webhook)
+    states = {row["alert"]["id"]: row["deliveries"][0]["state"] for row in rows}
+    # A kill in the milliseconds in which a message is handed over leaves it in doubt: shown, and never sent twice.
+    assert all(told[id] == 1 if state == "sent" else told[id] <= 1 for id, state in states.items())
+    assert set(states.values()) <= {"sent", "unsure"}
+    assert list(states.values()).count("unsure") <= 1
 
 
 def test_a_broken_off_archive_file_is_named(calm: Bench, tmp_path: Path, outlets: Outlets) -> None:
