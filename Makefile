@@ -6,7 +6,7 @@ DEMO_HOME ?= demo-data
 DEMO_PORT ?= 18700
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench lock compose-env clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ lock: $(VENV)/.stamp-dev  ## pin the dependencies anew within their ranges
 		--upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+compose-env:  ## write .env with fresh secrets for docker-compose.yml; an existing one stays
+	@$(PYTHON) -m sulh.compose
 
 clean:  ## remove the environment and what the tools leave behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build

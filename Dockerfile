@@ -1,0 +1,24 @@
+# sulh as a container: the locked packages, the program, and a user of its own.
+FROM python:3.13-slim AS build
+RUN python -m venv /opt/sulh
+ENV PATH=/opt/sulh/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements.lock /src/
+# Wheels alone, each with its hash: nothing that is not locked runs while the image is built.
+RUN pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
+COPY pyproject.toml README.md LICENSE /src/
+COPY crawlers /src/crawlers
+COPY mappings /src/mappings
+COPY processors /src/processors
+COPY sulh /src/sulh
+RUN pip install --no-deps /src
+
+FROM python:3.13-slim
+# The two folders lend their owner to the named volumes that are mounted over them.
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/sulh sulh \
+    && install --directory --owner sulh --group sulh --mode 0750 /var/lib/sulh /var/lib/sulh-keys
+COPY --from=build /opt/sulh /opt/sulh
+ENV PATH=/opt/sulh/bin:$PATH PYTHONUNBUFFERED=1 SULH_HOME=/var/lib/sulh XDG_CACHE_HOME=/tmp
+USER 10001:10001
+WORKDIR /var/lib/sulh
+ENTRYPOINT ["sulh"]
+CMD ["--help"]

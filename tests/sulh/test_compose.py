@@ -1,0 +1,279 @@
+"""The team's servers: docker-compose.yml, the image and the secrets fit each other and the program.
+
+No container engine runs here: what a file says is held against the compose schema, the program's own commands and
+settings, and the versions that the code supports.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sulh import __version__
+from sulh.cli import main
+from sulh.compose import compose_env, required
+from sulh.config import Settings
+from tests.command_lines import arguments, refusal
+from tests.conftest import absent
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE = ROOT / "docker-compose.yml"
+TEXT = COMPOSE.read_text(encoding="utf-8")
+FILE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+LONG_RUNNING = {"elasticsearch", "kibana"}
+
+team_commands = pytest.mark.skipif(
+    not {"index", "kibana"} <= set(main.commands) or "kibana" not in Settings.model_fields,
+    reason="the program has no `sulh index` or `sulh kibana` yet",
+)
+
+
+def environment(service: str) -> dict[str, str]:
+    return {name: str(value) for name, value in SERVICES[service].get("environment", {}).items()}
+
+
+def of_the_program() -> list[str]:
+    return [name for name, service in SERVICES.items() if service["image"].startswith("sulh:")]
+
+
+def mounts(service: str) -> list[list[str]]:
+    return [volume.split(":") for volume in SERVICES[service].get("volumes", [])]
+
+
+def scripts() -> Iterator[tuple[str, str]]:
+    """Give the lines that the services run, as the shell in the container reads them."""
+    for name, service in SERVICES.items():
+        command = service.get("command", [])
+        for line in command[-1].replace("$$", "$").replace("\\\n", " ").splitlines() if command else ():
+            yield name, line.strip()
+
+
+# The file
+
+
+def test_the_compose_schema_takes_it() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_docker_compose_takes_it(tmp_path: Path) -> None:
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        absent("compose", "the docker command has no compose plugin here")
+    compose_env(COMPOSE, tmp_path / ".env")
+    command = ["docker", "compose", "--env-file", str(tmp_path / ".env"), "--file", str(COMPOSE), "config", "--quiet"]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_services_wait_for_what_can_come_true() -> None:
+    for name, service in SERVICES.items():
+        for other, wait in service.get("depends_on", {}).items():
+            assert other in SERVICES, f"{name} waits for {other}"
+            assert "profiles" not in SERVICES[other], f"{name} waits for {other}, which a profile leaves out"
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+            else:
+                assert wait["condition"] == "service_completed_successfully"
+                assert SERVICES[other]["restart"] == "no", f"{other} never completes"
+
+
+def test_every_volume_is_named_and_used() -> None:
+    used = {mount[0] for name in SERVICES for mount in mounts(name)}
+    assert used == set(FILE["volumes"])
+
+
+def test_every_service_is_bounded() -> None:
+    for name, service in SERVICES.items():
+        assert "mem_limit" in service, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert service["restart"] == ("unless-stopped" if name in LONG_RUNNING else "no"), name
+        assert not service.get("privileged")
+        if name in LONG_RUNNING:
+            assert "healthcheck" in service
+    assert all(SERVICES[name]["read_only"] and "user" not in SERVICES[name] for name in of_the_program())
+
+
+def test_ports_are_open_on_this_machine_only() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_secret_has_a_default_or_stands_in_the_file() -> None:
+    secret = re.compile(r"PASSWORD$|API_KEY$|ENCRYPTIONKEY$|TOKEN$")
+    found = [value for name in SERVICES for key, value in environment(name).items() if secret.search(key)]
+    assert found
+    assert all(re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value) for value in found), found
+
+
+def test_the_daily_job_holds_no_password_of_the_servers() -> None:
+    # A page that takes over the program while it is read must find no more than the writer's key.
+    assert "PASSWORD" not in str(SERVICES["sulh"])
+    ((_, path, mode),) = [mount for mount in mounts("sulh") if mount[0] == "keys"]
+    assert mode == "ro"
+    assert environment("sulh")["SULH_STORE_API_KEY_FILE"] == f"{path}/writer"
+    assert f"--out {path}/writer" in SERVICES["setup"]["command"][-1]
+
+
+def test_the_key_that_signs_certificates_stays_with_the_service_that_makes_them() -> None:
+    assert [name for name in SERVICES if any(mount[0] == "authority" for mount in mounts(name))] == ["prepare"]
+    assert SERVICES["prepare"]["network_mode"] == "none"
+
+
+@pytest.mark.parametrize("server", ["elasticsearch", "kibana"])
+def test_the_servers_use_the_certificates_that_are_made_for_them(server: str) -> None:
+    ((_, folder, mode),) = [mount for mount in mounts(server) if mount[0] == f"{server}-tls"]
+    assert mode == "ro"
+    inside = folder.removeprefix(f"/usr/share/{server}/config/")
+    told = " ".join(environment(server).values())
+    for kind in ("key", "crt"):
+        assert f"{inside}/{server}.{kind}" in told
+    assert f"/sulh/{server}" in [mount[1] for mount in mounts("prepare")]
+    assert f"--cacert config/{inside}/ca.crt https://localhost:" in SERVICES[server]["healthcheck"]["test"][-1]
+
+
+# The program
+
+
+@team_commands
+def test_it_calls_commands_that_the_program_has() -> None:
+    called = [(name, words) for name, line in scripts() for words in [arguments(line.split("||")[-1])] if words]
+    assert {name for name, _ in called} == {"setup"}
+    assert [(words, refusal(words)) for _, words in called if refusal(words)] == []
+
+
+@team_commands
+def test_what_the_comments_tell_to_type_works() -> None:
+    told = re.findall(r"docker compose run --rm[^`#\n]*", TEXT)
+    assert len(told) >= 3
+    for line in told:
+        words = arguments(line)
+        assert words is not None, line
+        assert not refusal(words), f"{line}: {refusal(words)}"
+
+
+@team_commands
+def test_it_sets_what_the_program_reads() -> None:
+    known = {f"SULH_{name.upper()}" for name in Settings.model_fields}
+    told = {variable for name in of_the_program() for variable in environment(name)}
+    told |= set(re.findall(r"\b(SULH_[A-Z_]+)=", DOCKERFILE))
+    assert told <= known
+
+
+def test_the_images_are_of_versions_that_the_code_supports() -> None:
+    images = {service["image"] for service in SERVICES.values()}
+    stack = {image.partition(":")[2] for image in images if not image.startswith("sulh:")}
+    assert len(stack) == 1, "Elasticsearch and Kibana must be of one version"
+    pinned = re.fullmatch(r"\$\{STACK_VERSION:-(\d+)\.\d+\.\d+\}", stack.pop())
+    assert pinned
+    assert pinned[1] == version("elasticsearch").partition(".")[0]
+    assert {image for image in images if image.startswith("sulh:")} == {f"sulh:{__version__}"}
+
+
+# The image
+
+
+def test_the_image_is_of_a_python_that_the_program_runs_on() -> None:
+    tags = re.findall(r"^FROM python:(\d+)\.(\d+)-slim", DOCKERFILE, flags=re.MULTILINE)
+    assert len(tags) == 2
+    assert len(set(tags)) == 1
+    lowest = re.search(r'^requires-python = ">=(\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert lowest
+    assert tuple(map(int, tags[0])) >= tuple(map(int, lowest.groups()))
+
+
+def test_the_image_gets_all_that_it_needs_and_no_secret() -> None:
+    wanted = re.findall(r"^COPY (?!--from)(.+) /src\S*$", DOCKERFILE, flags=re.MULTILINE)
+    copied = [name for line in wanted for name in line.split()]
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    let_in = {rule.removeprefix("!").rstrip("/") for rule in rules if rule.startswith("!")}
+    assert let_in == set(copied)
+    assert all((ROOT / name).exists() for name in copied)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    packages = re.search(r"^packages = \[(.*?)^\]", project, flags=re.MULTILINE | re.DOTALL)
+    assert packages
+    assert {name.partition(".")[0] for name in re.findall(r'"([\w.]+)"', packages[1])} <= let_in
+    assert not any(fnmatch.fnmatch(secret, name) for secret in (".env", "sulh.toml") for name in let_in)
+
+
+def test_the_image_runs_as_nobody_special() -> None:
+    last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last, flags=re.MULTILINE)
+    made = re.search(r"install --directory .* (/\S+) (/\S+)$", last, flags=re.MULTILINE)
+    assert made
+    # A volume takes the owner of the folder that it covers, so each that is written to must be one of the image's.
+    for name in of_the_program():
+        assert {mount[1] for mount in mounts(name) if mount[2:] != ["ro"]} <= set(made.groups())
+
+
+# The secrets
+
+
+def test_the_secrets_are_fresh_private_and_just_those_that_are_asked_for(tmp_path: Path) -> None:
+    names = compose_env(COMPOSE, tmp_path / "one")
+    compose_env(COMPOSE, tmp_path / "two")
+    one, two = (
+        dict(line.split("=", 1) for line in (tmp_path / name).read_text().splitlines()) for name in ("one", "two")
+    )
+    variables = re.findall(r"(?<!\$)\$\{([A-Z_]+)([^}]*)\}", TEXT)
+    assert set(one) == set(names) == {name for name, rest in variables if not rest.startswith(":-")}
+    assert all(one[name] != two[name] for name in names)
+    assert len({*one.values(), *two.values()}) == 2 * len(names)
+    assert all(len(value) >= 32 and value.isalnum() for value in one.values())
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_variable_counts_once_and_a_comment_not() -> None:
+    assert required("# ${NOT:?x}\na: ${ONE:?x} ${ONE:?y}\nb: ${TWO?z} ${THREE:-3} $${FOUR:?shell}") == ("ONE", "TWO")
+
+
+def compose_env_by_hand(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sulh.compose"]
+    return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+
+
+def test_secrets_in_use_are_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text(TEXT, encoding="utf-8")
+    first = compose_env_by_hand(tmp_path)
+    assert first.returncode == 0, first.stderr
+    held = (tmp_path / ".env").read_text()
+    assert not any(line.partition("=")[2] in first.stdout for line in held.splitlines())
+    again = compose_env_by_hand(tmp_path)
+    assert again.returncode == 1
+    assert "stays as it is" in again.stderr
+    assert (tmp_path / ".env").read_text() == held
+
+
+def test_secrets_of_an_older_file_are_told_what_they_lack(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text(TEXT, encoding="utf-8")
+    (tmp_path / ".env").write_text("ELASTIC_PASSWORD=old\n")
+    refused = compose_env_by_hand(tmp_path)
+    assert refused.returncode == 1
+    assert "lacks KIBANA_PASSWORD" in refused.stderr
+    assert "old" not in refused.stderr
+
+
+def test_the_secrets_stay_out_of_the_repository() -> None:
+    assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^compose-env:.*\n\t@\$\(PYTHON\) -m sulh\.compose$", makefile, flags=re.MULTILINE)
