@@ -1,0 +1,102 @@
+"""The test node does what tests of the store lean on: it knows five languages, keeps strangers out, survives a kill."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.elastic.certificate import certify
+from tests.elastic.node import Broken, Node, Running
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "text", "inflected"),
+    [
+        ("arabic", "اتفق الفصيلان على مصالحة", "والمصالحة"),
+        ("english", "Two factions reconciled", "reconciling faction"),
+        ("russian", "Боевики и группировка", "группировками боевиков"),
+        ("french", "Les combattants se réconcilient", "combattant"),
+        ("turkish", "Savaşçılar uzlaştı", "savaşçıların"),
+    ],
+)
+def test_a_word_is_found_in_another_form(node: Running, prefix: str, analyzer: str, text: str, inflected: str) -> None:
+    fields = {"stemmed": {"type": "text", "analyzer": analyzer}, "plain": {"type": "text"}}
+    assert node.request("PUT", f"/{prefix}", {"mappings": {"properties": fields}}).status == 200
+    assert node.request("PUT", f"/{prefix}/_doc/1?refresh=true", {"stemmed": text, "plain": text}).status == 201
+
+    def hits(field: str) -> int:
+        query = {"match": {field: {"query": inflected, "operator": "and"}}}
+        return int(node.request("POST", f"/{prefix}/_count", {"query": query}).json["count"])
+
+    assert hits("stemmed") == 1
+    assert hits("plain") == 0
+
+
+def test_an_analyzer_takes_settings_of_its_own(node: Running, prefix: str) -> None:
+    own = {"type": "english", "stopwords": ["truce"], "stem_exclusion": ["fighters"]}
+    index = {"settings": {"analysis": {"analyzer": {"own": own}}}}
+    assert node.request("PUT", f"/{prefix}", index).status == 200
+    said = node.request("POST", f"/{prefix}/_analyze", {"analyzer": "own", "text": "the truce of fighters, groups"})
+    assert [token["token"] for token in said.json["tokens"]] == ["the", "of", "fighters", "group"]
+
+
+def test_only_who_is_known_gets_in(secure_node: Running) -> None:
+    known = secure_node.request("GET", "/_security/_authenticate")
+    assert (known.status, known.json["roles"]) == (200, ["superuser"])
+    assert secure_node.request("GET", "/_cluster/health", anonymous=True).status == 401
+    assert secure_node.admin is not None
+    name, password = secure_node.admin
+    assert secure_node.request("GET", "/_cluster/health", user=(name, password + "x")).status == 401
+    assert password not in repr(secure_node)
+
+
+def test_a_certificate_of_another_authority_is_not_trusted(secure_node: Running, tmp_path: Path) -> None:
+    other = tmp_path / "other.crt"
+    certify(authority=other, certificate=tmp_path / "node.crt", key=tmp_path / "node.key")
+    stranger = Running(url=secure_node.url, ca=other, admin=secure_node.admin)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        stranger.request("GET", "/_cluster/health")
+
+
+def test_roles_users_and_keys_hold(secure_node: Running, secure_prefix: str) -> None:
+    index, role, user = f"{secure_prefix}-a", f"{secure_prefix}-reader", (f"{secure_prefix}-ann", "a password of ann's")
+    may_read = {"indices": [{"names": [f"{secure_prefix}-*"], "privileges": ["read"]}]}
+    assert secure_node.request("PUT", f"/{index}/_doc/1?refresh=true", {"a": 1}).status == 201
+    assert secure_node.request("PUT", f"/_security/role/{role}", may_read).status == 200
+    made = secure_node.request("PUT", f"/_security/user/{user[0]}", {"password": user[1], "roles": [role]})
+    assert made.status == 200
+    key = secure_node.request("POST", "/_security/api_key", {"name": role, "role_descriptors": {role: may_read}})
+    assert key.status == 200
+
+    for who in ({"user": user}, {"api_key": key.json["encoded"]}):
+        counted = secure_node.request("GET", f"/{index}/_count", **who)
+        assert (counted.status, counted.json["count"]) == (200, 1)
+        assert secure_node.request("PUT", f"/{index}/_doc/2", {"a": 2}, **who).status == 403
+        assert secure_node.request("DELETE", f"/{index}/_doc/1", **who).status == 403
+        assert secure_node.request("DELETE", f"/{index}", **who).status == 403
+
+    assert secure_node.request("DELETE", "/_security/api_key", {"ids": [key.json["id"]]}).status == 200
+    assert secure_node.request("GET", f"/{index}/_count", api_key=key.json["encoded"]).status == 401
+
+
+def test_a_killed_node_comes_back_at_its_address_with_what_it_had_acknowledged(own_node: Callable[..., Node]) -> None:
+    node = own_node().start()
+    before = node.url
+    assert node.request("PUT", "/kept/_doc/1", {"a": 1}).status == 201
+    node.kill()
+    with pytest.raises(ConnectionRefusedError):
+        node.request("GET", "/_cluster/health")
+    node.start()
+    assert node.url == before
+    assert node.request("GET", "/kept/_doc/1").json["_source"] == {"a": 1}
+    home = node.home
+    node.close()
+    assert not home.exists()
+
+
+def test_a_node_that_does_not_come_up_says_why(own_node: Callable[..., Node]) -> None:
+    with pytest.raises(Broken, match="Too small maximum heap"):
+        own_node(heap="1k").start()
