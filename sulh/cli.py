@@ -186,7 +186,7 @@ def process_command(ctx: click.Context, sources: tuple[str, ...], day: datetime 
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
-    with turn(settings), closing(open_store(settings.store_address)) as store:
+    with turn(settings), closing(open_store(settings.store_address, access=settings.access)) as store:
         report = process_archive(settings, store, sources, day=day_of(day))
     say_processed(ctx, report, as_json)
 
@@ -201,8 +201,8 @@ def alert_command(ctx: click.Context, as_json: bool) -> None:
 
     settings = settings_of(ctx)
     # Before the turn, which makes the home: a mistyped one must not come into being.
-    open_store(settings.store_address, create=False).close()
-    with turn(settings), closing(open_store(settings.store_address, create=False)) as store:
+    open_store(settings.store_address, create=False, access=settings.access).close()
+    with turn(settings), closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         decision = decide_alerts(settings, store, now=now())
         if as_json:
             emit(one.to_json() for one in decision.fresh)
@@ -220,7 +220,7 @@ def deliver_command(ctx: click.Context, resend_unsure: bool, as_json: bool) -> N
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
-    with closing(open_store(settings.store_address, create=False)) as store:
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         make_home(settings)
         with aside(as_json):
             report = deliver_alerts(settings, store, now=now(), resend=resend_unsure)
@@ -347,7 +347,7 @@ def search_command(
         kind=kind or "",
         limit=limit,
     )
-    with closing(open_store(settings.store_address, create=False)) as store:
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         hits = store.search(query)
     if not hits:
         # Nothing found is an answer only where there was something to look for.
@@ -377,7 +377,8 @@ def export_command(ctx: click.Context, kind: Any) -> None:
     """Print all records of a KIND as JSON lines, in a fixed order, the same from every store."""
     from sulh.stores import open_store
 
-    with closing(open_store(settings_of(ctx).store_address, create=False)) as store:
+    settings = settings_of(ctx)
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         emit(store.export(kind))
 
 

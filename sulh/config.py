@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from processors.errors import SettingsError
+from sulh.stores import Access
 
 PREFIX = "SULH_"
 FILE_VARIABLE = "SULH_CONFIG"
@@ -30,7 +31,23 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=_default_home)
     """Where the archive and the embedded store live."""
     store: str = ""
-    """Path of the SQLite store; empty: `sulh.sqlite` in the home."""
+    """Path of the SQLite store, or the address of an Elasticsearch 9; empty: `sulh.sqlite` in the home."""
+    store_api_key: SecretStr = SecretStr("")
+    """API key for Elasticsearch and Kibana, as `sulh index key` prints it."""
+    store_api_key_file: Path | None = None
+    """File that holds the API key, for machines that hand secrets over as files."""
+    store_user: str = ""
+    """User name for Elasticsearch and Kibana, where no API key is given."""
+    store_password: SecretStr = SecretStr("")
+    """Password of that user."""
+    store_ca: Path | None = None
+    """PEM file of the authority that signed the certificate of Elasticsearch; empty: those that the system trusts."""
+    store_prefix: str = Field(default="sulh", pattern="^[a-z][a-z0-9]{0,30}$")
+    """First part of the names of all indices and roles: two installations on one cluster take two."""
+    kibana: str = ""
+    """Address of Kibana, for `sulh kibana import`."""
+    kibana_ca: Path | None = None
+    """PEM file of the authority that signed Kibana's certificate; empty: that of `store_ca`."""
     notify: tuple[str, ...] = ()
     """Apprise addresses that alerts go to, separated by white space or commas in the variable."""
     contact: str = ""
@@ -50,7 +67,7 @@ class Settings(BaseModel):
     desk_port: int = Field(default=8020, ge=1, le=65535)
     """Port of the desk, on loopback."""
 
-    @field_validator("home", "store", "sources", "registers")
+    @field_validator("home", "store", "sources", "registers", "store_api_key_file", "store_ca", "kibana_ca")
     @classmethod
     def _from_the_home_folder(cls, value: Path | str | None) -> Path | str | None:
         # No shell has seen what stands in a file, or after an equals sign.
@@ -66,6 +83,31 @@ class Settings(BaseModel):
     def store_address(self) -> str:
         """The store's path or address, with the default filled in."""
         return self.store or str(self.home / "sulh.sqlite")
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the store is a server rather than a file."""
+        return "://" in self.store
+
+    @property
+    def access(self) -> Access:
+        """What opens the store's server. Raises SettingsError for a key file that cannot be read."""
+        key = self.store_api_key.get_secret_value()
+        if self.store_api_key_file is not None and not key:
+            try:
+                key = self.store_api_key_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"{self.store_api_key_file}: the API key cannot be read from this file, which"
+                    f" SULH_STORE_API_KEY_FILE names: {getattr(error, 'strerror', None) or error}"
+                ) from None
+        return Access(
+            api_key=SecretStr(key),
+            user=self.store_user,
+            password=self.store_password,
+            ca=self.store_ca,
+            prefix=self.store_prefix,
+        )
 
     @property
     def source_folder(self) -> Path:

@@ -210,9 +210,9 @@ def run(
     make_home(settings)
     # What would fail in the end fails at the start: a store of a newer version, a wrong address.
     channels_of(settings)
-    open_store(settings.store_address).close()
+    open_store(settings.store_address, access=settings.access).close()
     crawled = crawl(settings, sources, echo=echo)
-    with turn(settings), closing(open_store(settings.store_address)) as store:
+    with turn(settings), closing(open_store(settings.store_address, access=settings.access)) as store:
         # All that the archive holds, not only the sources of this run: what an earlier run left over comes in too.
         processed = process_archive(settings, store)
         decision = decide_alerts(settings, store, now=now())
@@ -229,7 +229,7 @@ def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) ->
     names = chosen(archive, sources)
     if not names:
         raise SulhError(f"{archive.folder}: there is no archive to replay; the store is left as it was")
-    with turn(settings), closing(open_store(settings.store_address, create=False)) as store:
+    with turn(settings), closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         lost = {row.source for row in store.ledger() if row.step == "process"} - set(archive.sources())
         if lost:
             raise SulhError(
@@ -273,7 +273,7 @@ def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None
         # Crawled and never yet processed: everything waits, and reading must not make a store.
         waiting = Counter((ref.source, ref.fetched_at.date()) for n in names for ref in archive.captures(n, day=day))
         return _ledger(archive, names, [], waiting, day)
-    with closing(open_store(settings.store_address, create=False)) as store:
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         # The crawl's rows from the archive itself where it is here: the store has them as of its last processing.
         rows = [row for row in store.ledger(source=source, day=day) if row.step != "crawl" or row.source not in names]
         waiting = Counter((ref.source, ref.fetched_at.date()) for ref in arrivals(archive, store, names, day=day))

@@ -127,7 +127,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding(level="note", about="store", said=f"{address} is not there yet", todo="`sulh run`")
         return
     try:
-        with closing(open_store(address, create=False)) as store:
+        with closing(open_store(address, create=False, access=settings.access)) as store:
             deliveries = store.deliveries()
         rows = balances(ledger_rows(settings))
     except SulhError as error:

@@ -22,10 +22,7 @@ from processors.errors import KnowledgeError, SulhError
 from processors.extract import extract
 from processors.records import Alert, Capture, Comparison, Document, Event, Rejection
 from processors.register import Registers, load_registers
-from sulh.stores import Outcome, Processed, Report, Sketched, Store
-
-BATCH = 64
-"""Documents a transaction: large enough that commits cost little, small enough that a crash repeats little work."""
+from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +143,6 @@ def process(
     advance: Callable[[int], None] = lambda steps: None,
 ) -> ProcessReport:
     """Write down what became of each capture; each gets exactly one outcome, written with its documents."""
-    counts: Counter[str] = Counter()
-    written = 0
     batch = Batch(store)
     faults: list[Fault] = []
     for ref, result in judged:
@@ -155,14 +150,12 @@ def process(
         if isinstance(result, Fault):
             faults.append(result)
             continue
-        item = batch.add(ref, result)
-        disposition = item.outcome.disposition
-        counts[f"{disposition} ({item.outcome.reason})" if item.outcome.reason else disposition] += 1
-        written += disposition == "indexed"
-        if len(batch) >= BATCH:
+        batch.add(ref, result)
+        if len(batch) >= store.batch:
             batch.write()
     batch.write()
-    return ProcessReport(counts=dict(sorted(counts.items())), written=written, faults=tuple(faults))
+    faults += [Fault(url=refusal.url, said=f"the store refuses it: {refusal.detail}") for refusal in batch.refused]
+    return ProcessReport(counts=dict(sorted(batch.counts.items())), written=batch.written, faults=tuple(faults))
 
 
 class Batch:
@@ -170,6 +163,11 @@ class Batch:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.counts: Counter[str] = Counter()
+        """What became of the captures written so far."""
+        self.written = 0
+        """Documents written so far."""
+        self.refused: list[Refusal] = []
         self.items: list[Processed] = []
         self.documents: dict[str, Document] = {}
         self.stories: dict[str, str] = {}
@@ -184,7 +182,7 @@ class Batch:
         return item
 
     def write(self) -> None:
-        """Write the batch in one transaction and begin anew."""
+        """Write the batch and begin anew."""
         if not self.items:
             return
         # Labels may have moved after a document joined the batch.
@@ -192,7 +190,12 @@ class Batch:
             replace(item, document=self.documents[item.document.id]) if item.document is not None else item
             for item in self.items
         ]
-        self.store.write(items, stories=self.stories)
+        refusals = self.store.write(items, stories=self.stories)
+        refused = {refusal.capture for refusal in refusals}
+        for outcome in (item.outcome for item in items if item.outcome.capture not in refused):
+            self.counts[f"{outcome.disposition} ({outcome.reason})" if outcome.reason else outcome.disposition] += 1
+            self.written += outcome.disposition == "indexed"
+        self.refused += refusals
         self.items, self.documents, self.stories = [], {}, {}
 
     def _rejected(self, ref: CaptureRef, rejection: Rejection) -> Processed:
@@ -217,6 +220,11 @@ class Batch:
             disposition="indexed",
             document=document.id,
         )
+        if current is not None and current.capture == ref.id:
+            # Written by a run that broke off before it could say so: the same again, as the revision that it is.
+            document = replace(self._with_story(document), revision=current.revision)
+            self.documents[document.id] = document
+            return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
         if current is not None:
             if (current.title, current.text) == (document.title, document.text):
                 return Processed(outcome=replace(outcome, disposition="duplicate", reason="unchanged"))

@@ -27,6 +27,7 @@ from processors.records import SIGNALS, Comparison, Event, Kind, Record
 from processors.register import Registers
 from sulh import board
 from sulh.desk import plots, tables, words
+from sulh.pairs import SIDES, side
 from sulh.periods import between, fitting, start
 from sulh.stores import Hit, Query
 from sulh.stores.sqlite import search as find
@@ -269,7 +270,7 @@ def notes(events: Sequence[Event], comparisons: Sequence[Comparison]) -> list[No
             event.start,
             event.end,
             event.sentence,
-            board.side(event.kind, event.polarity),
+            side(event.kind, event.polarity),
             event,
             tuple(bearing[event.id]),
         )
@@ -464,13 +465,13 @@ def timeline(connection: sqlite3.Connection, asked: Asked) -> Page:
             "rows": rows,
             "dated": dated,
             "step": step,
-            "sides": [(name, sides[name]) for name in board.SIDES],
+            "sides": [(name, sides[name]) for name in SIDES],
             "plot": plots.plot(
                 columns,
                 *_SIDE_SERIES,
                 step=step,
                 words=f"{words.groups((first, second))} over time: "
-                + ", ".join(f"{sides[name]} {words.SIDES[name]}" for name in board.SIDES),
+                + ", ".join(f"{sides[name]} {words.SIDES[name]}" for name in SIDES),
             )
             if fresh
             else "",

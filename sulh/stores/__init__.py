@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from processors.errors import SettingsError
 from processors.records import (
@@ -20,6 +23,20 @@ from processors.records import (
     Rejection,
     Verdict,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What opens a store on a server; its secrets show themselves in no repr and no trace."""
+
+    api_key: SecretStr = field(default_factory=lambda: SecretStr(""))
+    user: str = ""
+    password: SecretStr = field(default_factory=lambda: SecretStr(""))
+    ca: Path | None = None
+    """PEM file of the authority that signed the server's certificate; None: those that the system trusts."""
+    prefix: str = "sulh"
+    """First part of the names of all indices."""
+
 
 ExportKind = Literal["documents", "events", "comparisons", "stories", "alerts", "rejections", "ledger"]
 EXPORTS: tuple[ExportKind, ...] = (
@@ -56,6 +73,18 @@ class Processed:
     events: tuple[Event, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Record):
+    """A capture whose rows the store itself would not take: it has no outcome, so the next run tries it again."""
+
+    capture: str
+    source: str
+    url: str
+    fetched_at: datetime
+    detail: str
+    """What the store said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +157,10 @@ class Delivery(Record):
 class Store(Protocol):
     """Keeps what the pipeline found. Writing the same again changes nothing."""
 
+    @property
+    def batch(self) -> int:
+        """How many captures one `write` takes best: enough that it costs little, few enough to repeat after a crash."""
+
     def unprocessed(self, captures: Sequence[str]) -> set[str]:
         """Give those of the capture ids that have no outcome yet."""
 
@@ -137,13 +170,17 @@ class Store(Protocol):
     def sketched(self, terms: Sequence[int], *, limit: int = 200) -> list[Sketched]:
         """Give the documents that share most of the sketch terms, by an index look-up."""
 
-    def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> None:
-        """Write outcomes with their documents, events, comparisons and rejections, all in one transaction.
+    def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> tuple[Refusal, ...]:
+        """Write outcomes with their documents, events, comparisons and rejections; gives what the store refused.
 
         A document of a new revision replaces the former as the current one, together with its events and comparisons;
-        the former stays readable as a revision. ``stories`` are moved after that, as `relabel` does, in the same
-        transaction: a crash between the two would leave stories apart that the batch showed to be one.
+        the former stays readable as a revision. ``stories`` are moved after that, as `relabel` does. A crash on the
+        way leaves no capture with an outcome whose rows are not all there: in one transaction where the store has
+        them, else by writing the outcomes last.
         """
+
+    def refusals(self) -> list[Refusal]:
+        """Give the captures that the store refused and that have no outcome since."""
 
     def relabel(self, stories: dict[str, str]) -> None:
         """Move whole stories: every document of a story named as key joins the story that is its value."""
@@ -209,15 +246,43 @@ class Store(Protocol):
         """Close the store."""
 
 
-def open_store(address: str | Path, *, create: bool = True) -> Store:
+def open_store(address: str | Path, *, create: bool = True, access: Access | None = None) -> Store:
     """Open the store at an address: a path is an SQLite file, made unless it is there and ``create`` is false.
 
-    Raises StoreError where it cannot be opened, SettingsError for an address of a kind that this version does not know.
+    An http or https address is an Elasticsearch, whose indices `sulh index create` makes. Raises StoreError where it
+    cannot be opened, SettingsError for an address of a kind that this version does not know.
     """
     scheme, mark, _ = str(address).partition("://")
+    # Here, since the stores' modules import this one.
+    if mark and scheme.lower() in ("http", "https"):
+        from sulh.stores.elastic import ElasticStore
+
+        return ElasticStore(server(str(address)), access or Access())
     if mark and scheme.isalnum():
-        raise SettingsError(f"SULH_STORE: this version has no store for {scheme}:// addresses: give the path of a file")
-    # Here, since the store's module imports this one.
+        raise SettingsError(
+            f"SULH_STORE: there is no store for {scheme}:// addresses: give the path of a file, or the http(s) address"
+            " of an Elasticsearch"
+        )
     from sulh.stores.sqlite import SqliteStore
 
     return SqliteStore(Path(address), create=create)
+
+
+def server(address: str, setting: str = "SULH_STORE") -> str:
+    """Give a server's address, checked. Raises SettingsError for one that holds a password or no host."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        raise SettingsError(f"{setting}: this is no address: expected https://host:port") from None
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(
+            f"{setting}: leave user and password out of the address, which is shown and logged: set"
+            " SULH_STORE_API_KEY, or SULH_STORE_USER and SULH_STORE_PASSWORD"
+        )
+    if not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"{setting}: this is no address of a server: expected https://host:port")
+    # The client wants the port spelt out.
+    port = port or (443 if parts.scheme.lower() == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme.lower()}://{host}:{port}{parts.path.rstrip('/')}"

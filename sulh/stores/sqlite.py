@@ -28,7 +28,7 @@ from processors.records import (
     digest,
     utc,
 )
-from sulh.stores import Delivery, ExportKind, Hit, Outcome, Processed, Query, Report, Sketched
+from sulh.stores import Delivery, ExportKind, Hit, Outcome, Processed, Query, Refusal, Report, Sketched
 
 VERSION: Final = 1
 """The schema that mappings/sqlite.sql describes, as in its user_version."""
@@ -52,6 +52,9 @@ R = TypeVar("R", bound=Record)
 
 class SqliteStore:
     """A `Store` in one SQLite file."""
+
+    batch: Final = 64
+    """Large enough that commits cost little, small enough that a crash repeats little work."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open the file, or make it; raises StoreError, in one sentence, where that cannot be."""
@@ -170,7 +173,7 @@ class SqliteStore:
             )
             return [Sketched.from_json(_plain(row)) for row in _dicts(rows)]
 
-    def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> None:
+    def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> tuple[()]:
         """Write outcomes with all they bring, and move stories, in one transaction."""
         # Read and stemmed before the transaction begins, which keeps other writers out.
         items = [(item, _index_row(item.document) if item.document else None) for item in batch]
@@ -186,6 +189,11 @@ class SqliteStore:
                 sorted({(_signed(term), number) for number, terms in sketched.items() for term in terms}),
             )
             _relabel(db, stories or {})
+        return ()
+
+    def refusals(self) -> list[Refusal]:
+        """Give nothing: what a table cannot hold is an error of the whole batch here."""
+        return []
 
     def relabel(self, stories: dict[str, str]) -> None:
         """Move whole stories: every document of a story named as key joins the story that is its value."""

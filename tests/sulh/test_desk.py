@@ -22,6 +22,7 @@ from processors.errors import StoreError
 from sulh import board, desk
 from sulh.desk import DeskError, words
 from sulh.desk.pages import Note, marked
+from sulh.pairs import between_pair
 from sulh.stores.sqlite import SqliteStore
 from tests import sample_store as sample
 
@@ -220,7 +221,7 @@ def test_the_timeline_counts_a_story_once(get: Get) -> None:
     ],
 )
 def test_pairs_follow_the_roles(kind: str, roles: list[tuple[str, str]], expected: set[tuple[str, str]]) -> None:
-    assert board.between_pair(kind, roles) == expected
+    assert between_pair(kind, roles) == expected
 
 
 def test_the_ledger_names_what_does_not_balance(get: Get) -> None:

@@ -36,10 +36,19 @@ NOON = datetime(2014, 11, 15, 12, tzinfo=UTC)
 Opener = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "elasticsearch"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    """Opens the same store again and again; a store on a server joins here."""
-    return lambda: open_store(tmp_path / "home" / "sulh.db")
+    """Opens the same store again and again: a file, then indices on a real node."""
+    if request.param == "sqlite":
+        return lambda: open_store(tmp_path / "home" / "sulh.db")
+    address, access = request.getfixturevalue("elastic")
+    return lambda: open_store(address, access=access)
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Store]:
+    with closing(open_store(tmp_path / "home" / "sulh.db")) as store:
+        yield store
 
 
 @pytest.fixture
@@ -191,7 +200,7 @@ def test_a_batch_is_written_whole_or_not_at_all(store: Store) -> None:
     assert store.search(Query(words="truce")) == []
 
 
-def test_an_edited_page_becomes_a_revision_with_its_own_events(store: Store, tmp_path: Path) -> None:
+def test_an_edited_page_becomes_a_revision_with_its_own_events(store: Store) -> None:
     url = "https://a.example/1"
     old = document(url, "A truce was agreed.", sketch=(1, 2))
     new = document(url, "Correction: no ceasefire was agreed.", revision=2, sketch=(2, 3))
@@ -207,6 +216,13 @@ def test_an_edited_page_becomes_a_revision_with_its_own_events(store: Store, tmp
     # The former text, written again by a run that was interrupted, does not come back as the current one.
     store.write([processed(old, event(old))])
     assert store.document(old.id) == new
+
+
+def test_the_former_text_of_a_page_stays_readable(on_file: Store, tmp_path: Path) -> None:
+    old = document("https://a.example/1", "A truce was agreed.")
+    on_file.write([processed(old)])
+    on_file.write([processed(document("https://a.example/1", "No truce was agreed.", revision=2))])
+    on_file.write([processed(old)])
     with closing(sqlite3.connect(tmp_path / "home" / "sulh.db")) as db:
         assert db.execute("SELECT id, revision, text FROM revisions").fetchall() == [(old.id, 1, old.text)]
 
@@ -512,7 +528,8 @@ def test_each_table_has_the_fields_of_its_record(tmp_path: Path) -> None:
             assert columns - {"number"} == set(record.__dataclass_fields__), table
 
 
-def test_the_views_count_origins_and_queue_alerts(store: Store, tmp_path: Path) -> None:
+def test_the_views_count_origins_and_queue_alerts(on_file: Store, tmp_path: Path) -> None:
+    store = on_file
     wire = document("https://wire.example/1", story="s1")
     reprint = document("https://paper.example/1", story="s1", credit="ap")
     rewrite = document("https://blog.example/1", story="s2", credit="ap")
@@ -580,8 +597,11 @@ def test_what_is_not_a_store_is_refused_in_one_sentence(tmp_path: Path) -> None:
         open_store(tmp_path)
     with pytest.raises(StoreError, match="folder cannot be made"):
         open_store(text / "sulh.db")
-    with pytest.raises(SettingsError, match="no store for https:// addresses"):
+    with pytest.raises(SettingsError, match="no store for ftp:// addresses"):
+        open_store("ftp://files.example/sulh.db")
+    with pytest.raises(SettingsError, match="leave user and password out") as refused:
         open_store("https://user:secret@search.example:9200")
+    assert "secret" not in str(refused.value)
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
