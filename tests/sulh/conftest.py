@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -12,35 +13,29 @@ from elasticsearch.helpers import bulk, scan
 from mappings import KINDS
 from sulh.stores import Access, server
 from sulh.stores.elastic_client import connect
-from sulh.stores.elastic_indices import create, indices
-
-PREFIX = "suite"
+from sulh.stores.elastic_indices import create
+from tests.elastic.node import Running
 
 
 @pytest.fixture(scope="session")
-def elastic_indices(node) -> Iterator[str]:  # type: ignore[no-untyped-def]
-    """Indices that all tests share, since making them takes seconds."""
-    address = server(node.url)
-    with closing(connect(address, Access())) as client:
-        remove(client, PREFIX)
-        create(client, PREFIX)
-        yield address
-        remove(client, PREFIX)
+def suite(node: Running) -> Iterator[tuple[str, Access]]:
+    """Indices that all tests of the session share, since making them takes seconds, as address and access."""
+    address, access = server(node.url), Access(prefix=f"suite{uuid4().hex[:12]}")
+    try:
+        with closing(connect(address, access)) as client:
+            create(client, access.prefix)
+        yield address, access
+    finally:
+        node.clear(access.prefix)
 
 
 @pytest.fixture
-def elastic(elastic_indices: str) -> tuple[str, Access]:
-    """Empty indices, as address and access."""
-    with closing(connect(elastic_indices, Access())) as client:
-        empty(client, PREFIX)
-    return elastic_indices, Access(prefix=PREFIX)
-
-
-def remove(client: Elasticsearch, prefix: str) -> None:
-    """Remove the indices of a store."""
-    names = [index.name for index in indices(client, prefix)]
-    if names:
-        client.indices.delete(index=names)
+def elastic(suite: tuple[str, Access]) -> tuple[str, Access]:
+    """The shared indices, emptied."""
+    address, access = suite
+    with closing(connect(address, access)) as client:
+        empty(client, access.prefix)
+    return suite
 
 
 def empty(client: Elasticsearch, prefix: str) -> None:
