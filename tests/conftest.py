@@ -32,7 +32,7 @@ def absent(part: str, why: str) -> NoReturn:
 
 def _node(**options: Any) -> Node:
     try:
-        return Node(**options)
+        return Node(**{"quick": True, **options})
     except Lacking as lacking:
         absent("elasticsearch", str(lacking))
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.elastic.certificate import certify
-from tests.elastic.node import Broken, Node, Running
+from tests.elastic.node import READY_SECONDS, Broken, Lacking, Node, Running, find_java
+
+Found = TypeVar("Found")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that others may enter, as pytest's own is not: root's node runs as another user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +117,57 @@ def test_a_killed_node_comes_back_at_its_address_with_what_it_had_acknowledged(o
 def test_a_node_that_does_not_come_up_says_why(own_node: Callable[..., Node]) -> None:
     with pytest.raises(Broken, match="Too small maximum heap"):
         own_node(heap="1k").start()
+
+
+def test_a_node_does_not_outlive_whoever_started_it(own_node: Callable[..., Node], open_folder: Path) -> None:
+    own_node()  # Is all here that it takes?
+    environment = os.environ | {"TMPDIR": str(open_folder)}
+    starter = subprocess.Popen([sys.executable, "-m", "tests.elastic.node"], env=environment)
+    try:
+        # The file may be there before its content is.
+        pid = _until(lambda: "".join(found.read_text() for found in open_folder.glob("sulh-node-*/tmp/pid")).strip())
+    finally:
+        starter.kill()
+        starter.wait()
+    _until(lambda: not _runs(pid))
+    _until(lambda: not list(open_folder.glob("sulh-node-*")))
+
+
+def _until(found: Callable[[], Found]) -> Found:
+    deadline = time.monotonic() + READY_SECONDS
+    while not (what := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return what
+
+
+def _runs(pid: str) -> bool:
+    # A process that nobody has taken note of since it ended is listed still, as a zombie.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def _kit(home: Path, version: str) -> Path:
+    for program in ("java", "javac"):
+        path = home / "bin" / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\necho javac {version}\n", encoding="ascii")
+        path.chmod(0o755)
+    return home
+
+
+def test_the_java_asked_for_is_taken_where_it_is_new_enough_and_else_the_newest(open_folder: Path) -> None:
+    kits = [_kit(open_folder / name, version) for name, version in (("a", "17.0.15"), ("b", "25.0.1"), ("c", "21"))]
+    old, newest, asked = kits
+    assert find_java({"JAVA_HOME": str(asked)}, kits) == asked
+    assert find_java({"ES_JAVA_HOME": str(newest), "JAVA_HOME": str(asked)}, kits) == newest
+    assert find_java({"JAVA_HOME": str(old)}, kits) == newest
+    assert find_java({}, [open_folder / "nothing", *kits]) == newest
+
+
+def test_no_java_that_is_new_enough_is_said_with_what_was_found(open_folder: Path) -> None:
+    with pytest.raises(Lacking, match="21 or later; the newest found is 17"):
+        find_java({}, [_kit(open_folder / "a", "17.0.15")])
+    with pytest.raises(Lacking, match="none was found"):
+        find_java({"JAVA_HOME": str(open_folder / "nothing")}, [])
