@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("process", "crawl", "compare", "memory")
+BENCHMARKS = ("process", "crawl", "compare", "index", "memory")
 
 
 def main() -> int:

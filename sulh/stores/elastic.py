@@ -363,11 +363,14 @@ class ElasticStore:
             else "a newer text of this address was written meanwhile"
             for (_, id), failed in self._bulk(actions).items()
         }
+        if refused:
+            # Without them from the start: a story must not count a document that is not there.
+            rest = [item for item in items if item.outcome.capture not in refused]
+            return refused | self._place(rest, written)
         hanging: list[dict[str, Any]] = []
         owner: dict[tuple[str, str], str] = {}
         for id, one in placed.items():
-            if captures[id] in refused:
-                continue
+            owner["stories", one.document.story] = captures[id]
             for kind, rows in self._hanging(one, origins[one.document.story]).items():
                 former_ids = formers.get(id, {}).get("event_ids" if kind == "events" else "comparison_ids", ())
                 hanging += [self._retire(kind, gone, written) for gone in former_ids if gone not in rows]

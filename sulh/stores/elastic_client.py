@@ -144,6 +144,11 @@ def cause(body: Any) -> tuple[str, str]:
     return str(root.get("type") or error.get("type") or ""), reason
 
 
+def _short(reason: str) -> str:
+    """Give the head of a reason: some quote the whole value that was refused."""
+    return reason if len(reason) <= 300 else reason[:300] + "…"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """One row that was not written, and why."""
