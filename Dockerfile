@@ -3,8 +3,9 @@ FROM python:3.13-slim AS build
 RUN python -m venv /opt/sulh
 ENV PATH=/opt/sulh/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements.lock /src/
-# Wheels alone, each with its hash: nothing that is not locked runs while the image is built.
-RUN pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
+# Each with its hash, and wheels alone, so that the code of packages does not run while the image is built; langdetect
+# comes as source only.
+RUN pip install --require-hashes --only-binary :all: --no-binary langdetect --requirement /src/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY crawlers /src/crawlers
 COPY mappings /src/mappings

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 import click
+import pytest
 
 from sulh.cli import main
 
@@ -14,6 +15,10 @@ PROGRAM = re.compile(r"(?:\S*/)?sulh$")
 COMPOSE_RUN = ("docker", "compose", "run", "--rm")
 PROGRAM_SERVICES = ("sulh", "admin")
 """Services of docker-compose.yml whose entry point is the program."""
+
+team_commands = pytest.mark.skipif(
+    not {"index", "kibana"} <= set(main.commands), reason="the program has no `sulh index` or `sulh kibana` yet"
+)
 
 
 def arguments(line: str) -> list[str] | None:
@@ -26,7 +31,14 @@ def arguments(line: str) -> list[str] | None:
             words = words[:at]
             break
     if tuple(words[:4]) == COMPOSE_RUN:
-        return words[5:] if words[4:] and words[4] in PROGRAM_SERVICES else None
+        words = words[4:]
+        while words and words[0].startswith("-"):
+            option = words.pop(0)
+            if option == "--entrypoint":
+                return None
+            if option in ("--env", "--volume"):
+                words.pop(0)
+        return words[1:] if words and words[0] in PROGRAM_SERVICES else None
     return words[1:] if words and PROGRAM.match(words[0]) else None
 
 

@@ -20,10 +20,9 @@ import pytest
 import yaml
 
 from sulh import __version__
-from sulh.cli import main
 from sulh.compose import compose_env, required
 from sulh.config import Settings
-from tests.command_lines import arguments, refusal
+from tests.command_lines import arguments, refusal, team_commands
 from tests.conftest import absent
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,11 +32,6 @@ FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 LONG_RUNNING = {"elasticsearch", "kibana"}
-
-team_commands = pytest.mark.skipif(
-    not {"index", "kibana"} <= set(main.commands) or "kibana" not in Settings.model_fields,
-    reason="the program has no `sulh index` or `sulh kibana` yet",
-)
 
 
 def environment(service: str) -> dict[str, str]:
@@ -170,7 +164,6 @@ def test_what_the_comments_tell_to_type_works() -> None:
         assert not refusal(words), f"{line}: {refusal(words)}"
 
 
-@team_commands
 def test_it_sets_what_the_program_reads() -> None:
     known = {f"SULH_{name.upper()}" for name in Settings.model_fields}
     told = {variable for name in of_the_program() for variable in environment(name)}
