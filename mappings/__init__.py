@@ -30,6 +30,9 @@ KINDS: Final[tuple[str, ...]] = (
 
 COMPONENTS: Final[tuple[str, ...]] = ("settings", "row", "document", "told")
 
+ROLES: Final[tuple[str, ...]] = ("writer", "reader", "admin")
+"""Who may do what: the pipeline, an analyst, and who looks after the store."""
+
 
 def sqlite_schema() -> str:
     """Give the embedded store's schema as one SQL script."""
@@ -38,12 +41,17 @@ def sqlite_schema() -> str:
 
 def component_templates(prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
     """Give the component templates by name, with the prefix in place."""
-    return {f"{prefix}-{name}": _read(f"components/{name}.json", prefix) for name in COMPONENTS}
+    return {f"{prefix}-{name}": _read(f"elasticsearch/components/{name}.json", prefix) for name in COMPONENTS}
 
 
 def index_templates(prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
     """Give the index templates by name, with the prefix in place: one a kind."""
-    return {f"{prefix}-{kind}": _read(f"{kind}.json", prefix) for kind in KINDS}
+    return {f"{prefix}-{kind}": _read(f"elasticsearch/{kind}.json", prefix) for kind in KINDS}
+
+
+def roles(prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
+    """Give the role descriptors by name, with the prefix in place."""
+    return {f"{prefix}-{role}": _read(f"roles/{role}.json", prefix) for role in ROLES}
 
 
 def resolved(kind: str) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def fingerprint(kind: str) -> str:
 
 
 def _read(name: str, prefix: str) -> dict[str, Any]:
-    text = files("mappings").joinpath("elasticsearch", name).read_text(encoding="utf-8")
+    text = files("mappings").joinpath(name).read_text(encoding="utf-8")
     read: dict[str, Any] = json.loads(text.replace(f'"{PREFIX}-', f'"{prefix}-'))
     return read
 

@@ -807,3 +807,132 @@ def backfill_command(
         click.echo(report.summary())
     if not report.ok:
         ctx.exit(1)
+
+
+# The store of a team
+
+
+def server_of(settings: Settings) -> str:
+    """Give the address of the store's server. Raises SulhError where the store is a file, which has no indices."""
+    if not settings.on_server:
+        raise SulhError(
+            f"the store is a file ({settings.store_address}), which needs no indices: set SULH_STORE to the address of"
+            " an Elasticsearch"
+        )
+    return settings.store
+
+
+@main.group("index")
+def index_group() -> None:
+    """Make and look after the indices of a store on Elasticsearch.
+
+    \b
+    sulh index create --roles      templates, indices and aliases; and the roles writer, reader and admin
+    sulh index key writer          an API key for the pipeline
+    sulh index status              what there is, and whether something is to be moved
+    """
+
+
+@index_group.command("create")
+@click.option("--roles", "with_roles", is_flag=True, help="Also write the roles writer, reader and admin.")
+@json_option
+@click.pass_context
+def index_create(ctx: click.Context, with_roles: bool, as_json: bool) -> None:
+    """Make templates, first indices and aliases, as far as they are not there; what is there stays as it is.
+
+    With --roles also the roles, for the people who sign in to Kibana; a role that is there is brought up to date. That
+    takes a user who may manage security, such as elastic.
+    """
+    from mappings import roles
+    from sulh.stores.elastic_indices import create_indices
+    from sulh.stores.elastic_roles import create_roles
+
+    settings = settings_of(ctx)
+    address = server_of(settings)
+    made, found = create_indices(address, settings.access)
+    outdated = [index.name for index in found if (index.read or index.write) and index.outdated]
+    said = []
+    if with_roles:
+        fresh = create_roles(address, settings.access)
+        said = [{"role": name, "new": name in fresh} for name in roles(settings.store_prefix)]
+    if as_json:
+        emit({"index": index.name, "new": index.name in made} for index in found)
+        emit({"alias": name, "new": True} for name in made if name not in {index.name for index in found})
+        emit(said)
+    else:
+        for name in made:
+            click.echo(f"made {name}")
+        there = sum(index.name not in made for index in found if index.read and index.write)
+        if there:
+            click.echo(f"{there} indices were there already")
+        for row in said:
+            click.echo(f"{'made the' if row['new'] else 'brought up to date the'} role {row['role']}")
+    if outdated:
+        click.echo(f"of an older mapping: {', '.join(outdated)}: run `sulh index migrate`", err=True)
+
+
+@index_group.command("status")
+@json_option
+@click.pass_context
+def index_status(ctx: click.Context, as_json: bool) -> None:
+    """Show each index with its rows, size and aliases, and what is to be moved."""
+    from dataclasses import asdict
+
+    from sulh.stores.elastic_indices import status
+
+    settings = settings_of(ctx)
+    states = status(server_of(settings), settings.access)
+    if as_json:
+        emit(asdict(state) for state in states)
+        return
+    click.echo(f"{'index':<28} {'schema':>6} {'rows':>9} {'retired':>8} {'size':>9}  aliases")
+    for state in states:
+        size = "-" if state.size is None else f"{state.size / 1024 / 1024:.1f} MB"
+        aliases = ", ".join(state.aliases) or "none"
+        click.echo(
+            f"{state.index:<28} {state.schema:>6} {state.rows:>9} {state.retired:>8} {size:>9}  {aliases}"
+            + (f"  ({state.pending})" if state.pending else "")
+        )
+
+
+@index_group.command("key")
+@click.argument("role", type=click.Choice(["writer", "reader", "admin"]))
+@click.option("--days", type=click.IntRange(1), help="How long it holds; default: until it is made void.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file, which only you may read."
+)
+@click.option("--force", is_flag=True, help="Let --out take the place of a file that is there.")
+@json_option
+@click.pass_context
+def index_key(ctx: click.Context, role: str, days: int | None, out: Path | None, force: bool, as_json: bool) -> None:
+    """Make an API key that may do what a ROLE may: writer for the pipeline, reader for analysts, admin for this.
+
+    It is shown once and kept nowhere. Only a user can make one (SULH_STORE_USER, SULH_STORE_PASSWORD), not a key.
+
+    \b
+    sulh index key writer --out writer.key
+    SULH_STORE_API_KEY_FILE=writer.key sulh run
+    """
+    from sulh.stores.elastic_roles import create_key, forget_key, keep_key
+
+    settings = settings_of(ctx)
+    address = server_of(settings)
+    if out is not None and out.exists() and not force:
+        raise SulhError(f"{out}: there is a file already: take another name, or --force to replace it")
+    key = create_key(address, settings.access, role, days=days)
+    if out is not None:
+        try:
+            keep_key(key, out, force=force)
+        except BaseException:
+            forget_key(address, settings.access, key)
+            raise
+    ends = f"until {key.expires:%Y-%m-%d}" if key.expires else "until it is made void"
+    if as_json:
+        told = {"id": key.id, "name": key.name, "role": role, "expires": key.expires and key.expires.isoformat()}
+        emit([told | ({"file": str(out)} if out else {"api_key": key.encoded.get_secret_value()})])
+        return
+    if out is None:
+        click.echo(key.encoded.get_secret_value())
+        click.echo(f"The key {key.id} of the role {key.name} holds {ends}; it is not shown again.", err=True)
+    else:
+        click.echo(f"wrote the key {key.id} of the role {key.name} to {out}; it holds {ends}")

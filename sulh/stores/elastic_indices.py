@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from elasticsearch import Elasticsearch
+from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch
 
 from mappings import KINDS, SCHEMA, component_templates, fingerprint, index_templates
 from processors.errors import StoreError
+from sulh.stores import Access, server
+from sulh.stores.elastic_client import cause, connect, plainly
 
 HOLDS: Final = {"term": {"retired": False}}
 """What the read aliases show."""
@@ -36,6 +39,29 @@ class Index:
     write: bool
     """Whether the alias for readers, and that for writers, points to it."""
 
+    @property
+    def outdated(self) -> bool:
+        """Whether its mapping is another than that of this sulh."""
+        return self.schema < SCHEMA or self.fingerprint != fingerprint(self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How one index of the store stands, for a person to see."""
+
+    kind: str
+    index: str
+    schema: int
+    serves: bool
+    rows: int
+    """Those that hold; the others are `retired`."""
+    retired: int
+    size: int | None
+    """Bytes on disk; None where the key may not ask."""
+    aliases: tuple[str, ...]
+    pending: str
+    """What `sulh index migrate` has to do with it; empty: nothing."""
+
 
 def indices(client: Elasticsearch, prefix: str) -> list[Index]:
     """Give all indices of the store, by kind and number."""
@@ -56,7 +82,8 @@ def indices(client: Elasticsearch, prefix: str) -> list[Index]:
                 number=int(match[2]),
                 schema=meta.get("schema", 0),
                 fingerprint=meta.get("fingerprint", ""),
-                filling=meta.get("filling", ""),
+                # Whatever it says: once it has an alias, it serves.
+                filling="" if aliases else meta.get("filling", ""),
                 read=f"{prefix}-{match[1]}" in aliases,
                 write=f"{prefix}-{match[1]}-write" in aliases,
             )
@@ -67,12 +94,7 @@ def indices(client: Elasticsearch, prefix: str) -> list[Index]:
 def check(client: Elasticsearch, address: str, prefix: str) -> None:
     """Raise StoreError, which says what to do, where the indices are not all there or of another version."""
     found = indices(client, prefix)
-    for index in found:
-        if (index.read or index.write) and index.schema > SCHEMA:
-            raise StoreError(
-                f"{address}: the index {index.name} was made by a newer sulh (schema {index.schema}, this sulh knows"
-                f" {SCHEMA}): upgrade sulh"
-            )
+    refuse_newer(found, address)
     for index in found:
         if index.write and index.schema < SCHEMA:
             raise StoreError(
@@ -92,6 +114,16 @@ def check(client: Elasticsearch, address: str, prefix: str) -> None:
                 )
 
 
+def refuse_newer(found: Iterable[Index], address: str) -> None:
+    """Raise StoreError where an index that serves was made by a newer sulh."""
+    for index in found:
+        if (index.read or index.write) and index.schema > SCHEMA:
+            raise StoreError(
+                f"{address}: the index {index.name} was made by a newer sulh (schema {index.schema}, this sulh knows"
+                f" {SCHEMA}): upgrade sulh"
+            )
+
+
 def put_templates(client: Elasticsearch, prefix: str) -> None:
     """Write the templates; existing indices are not touched by them."""
     for name, body in component_templates(prefix).items():
@@ -103,6 +135,8 @@ def put_templates(client: Elasticsearch, prefix: str) -> None:
             composed_of=body["composed_of"],
             priority=body["priority"],
             template=body["template"],
+            # A name that is gone must not come into being by a write to it.
+            allow_auto_create=False,
             meta=_meta(body),
         )
 
@@ -111,10 +145,68 @@ def _meta(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body["_meta"], "schema": SCHEMA}
 
 
+def create_indices(address: str, access: Access) -> tuple[list[str], list[Index]]:
+    """Do what `create` does; gives the names of what is new, and all indices as they stand then."""
+    address = server(address)
+    with plainly(address), closing(connect(address, access)) as client:
+        made = create(client, access.prefix)
+        return made, indices(client, access.prefix)
+
+
+def status(address: str, access: Access) -> list[State]:
+    """Give how each index of the store stands. Raises StoreError, in one sentence."""
+    address = server(address)
+    with plainly(address), closing(connect(address, access)) as client:
+        found = indices(client, access.prefix)
+        if not found:
+            raise StoreError(
+                f"{address}: there is no index of sulh called {access.prefix}-*: run `sulh index create` (or check"
+                " SULH_STORE_PREFIX)"
+            )
+        sizes = _sizes(client, [index.name for index in found])
+        return [_state(client, access.prefix, index, found, sizes.get(index.name)) for index in found]
+
+
+def _state(client: Elasticsearch, prefix: str, index: Index, found: Iterable[Index], size: int | None) -> State:
+    rows = client.count(index=index.name, query=HOLDS)["count"]
+    aliases = [f"{prefix}-{index.kind}"] if index.read else []
+    aliases += [f"{prefix}-{index.kind}-write"] if index.write else []
+    newest = not any(other.number > index.number for other in found if other.kind == index.kind and other.read)
+    if aliases:
+        pending = "made by a newer sulh" if index.schema > SCHEMA else "to be moved" if index.outdated else ""
+    elif index.filling:
+        pending = "being filled" if index.filling == "migrate" else "left by a replay"
+    else:
+        pending = "without its aliases" if newest else "old: --drop-old removes it"
+    return State(
+        kind=index.kind,
+        index=index.name,
+        schema=index.schema,
+        serves=index.read and index.write,
+        rows=rows,
+        retired=client.count(index=index.name)["count"] - rows,
+        size=size,
+        aliases=tuple(aliases),
+        pending=pending,
+    )
+
+
+def _sizes(client: Elasticsearch, names: list[str]) -> dict[str, int]:
+    try:
+        stats = client.indices.stats(index=names, metric="store", filter_path="indices.*.primaries.store.size_in_bytes")
+    except AuthorizationException:
+        return {}
+    return {name: about["primaries"]["store"]["size_in_bytes"] for name, about in stats.get("indices", {}).items()}
+
+
 def create(client: Elasticsearch, prefix: str) -> list[str]:
-    """Make templates, first indices and aliases, as far as they are not there; gives the names of what is new."""
-    put_templates(client, prefix)
+    """Make templates, first indices and aliases, as far as they are not there; gives the names of what is new.
+
+    Two calls at once make each but once. Raises StoreError where a newer sulh made the indices.
+    """
     there = indices(client, prefix)
+    refuse_newer(there, prefix)
+    put_templates(client, prefix)
     made = []
     for kind in KINDS:
         own = [index for index in there if index.kind == kind and not index.filling]
@@ -133,7 +225,13 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
             made += [f"{prefix}-{kind}", f"{prefix}-{kind}-write"]
         else:
             name = f"{prefix}-{kind}-{_next(there, kind):06d}"
-            make_index(client, prefix, kind, name)
+            try:
+                make_index(client, prefix, kind, name)
+            except BadRequestError as error:
+                if cause(error.body)[0] != "resource_already_exists_exception":
+                    raise
+                # Another call was first, and made it with its aliases.
+                continue
             made.append(name)
     return made
 
