@@ -1,6 +1,7 @@
-"""What the desk's pages and the commands both show: plain questions to the embedded store, answered with records.
+"""What the desk's pages and the commands both show: plain questions to the store, answered with records.
 
-Every function takes an open connection and only reads. `reading(path)` opens one.
+The commands ask a `Board`, which `open_board` opens over either store. The desk asks the embedded store, by the
+functions that take an open connection and only read; `reading(path)` opens one.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from processors.archive import Archive
 from processors.errors import ArchiveError, StoreError
@@ -33,7 +34,7 @@ from processors.records import (
 from processors.register import Registers
 from sulh.pairs import SIDES, Side, between_pair, side
 from sulh.periods import Step, between, fitting, start
-from sulh.stores import Delivery
+from sulh.stores import Access, Delivery, server
 from sulh.stores.sqlite import VERSION
 
 BEARINGS: tuple[Bearing, ...] = ("supports", "reports", "contradicts")
@@ -96,6 +97,36 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         connection.rollback()
 
 
+class Board(Protocol):
+    """What the commands ask: the same answers from every store."""
+
+    def claim_board(self, registers: Registers, *, claim: str = "") -> list[ClaimRow]:
+        """Give every claim of the registers, or those of one id, with what bears on it; one without a finding too."""
+
+    def evidence(self, register: str, claim: str, *, limit: int | None = None) -> Iterator[Evidence]:
+        """Give all that bears on one claim, or as much as is asked for, newest first, as it is read."""
+
+    def alert_queue(self, *, beginning: str = "") -> list[AlertRow]:
+        """Give all alerts, newest first, or those whose id has this beginning."""
+
+    def document(self, id: str) -> Document | None:
+        """Give a document in its current text."""
+
+
+@contextmanager
+def open_board(address: str | Path, *, access: Access | None = None) -> Iterator[Board]:
+    """Open the store at an address for reading, as `open_store` does for all else. Raises StoreError."""
+    if str(address).lower().startswith(("http://", "https://")):
+        # Here, since it makes the records of this module.
+        from sulh.stores.elastic_board import ElasticBoard
+
+        with closing(ElasticBoard(server(str(address)), access or Access())) as board:
+            yield board
+    else:
+        with reading(Path(address)) as connection:
+            yield SqliteBoard(connection)
+
+
 # Claims
 
 
@@ -155,57 +186,54 @@ class Evidence(Record):
     event: str = ""
 
 
-def claim_board(connection: sqlite3.Connection, registers: Registers) -> list[ClaimRow]:
-    """Give every claim of the registers, in their order, with what bears on it; one without a finding too."""
-    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    documents: Counter[tuple[str, str]] = Counter()
-    for register_id, claim_id, bearing, pages, origins in connection.execute(
-        "SELECT register, claim, bearing, documents, origins FROM claim_counts"
-    ):
-        counts[register_id, claim_id][bearing] = origins
-        documents[register_id, claim_id] += pages
-    latest = {
-        (row["register"], row["claim"]): row
-        for row in _rows(
-            connection,
-            # A bare column beside max() comes from the row that holds the maximum (SQLite's documented behaviour).
-            """SELECT c.register, c.claim, c.bearing, c.sentence, c.document, d.story, d.source, d.language, d.dated_at,
-              max(d.dated_at || ' ' || d.id)
-            FROM comparisons c JOIN documents d ON d.id = c.document GROUP BY c.register, c.claim""",
-        )
-    }
-    days: dict[tuple[str, str], list[tuple[date, str, str]]] = defaultdict(list)
-    for register_id, claim_id, bearing, day, origin in connection.execute(
-        """SELECT DISTINCT c.register, c.claim, c.bearing, d.day, o.origin
-        FROM comparisons c JOIN documents d ON d.id = c.document JOIN story_origins o ON o.story = d.story"""
-    ):
-        days[register_id, claim_id].append((date.fromisoformat(day), bearing, origin))
-    every = [day for found in days.values() for day, _, _ in found]
-    step = fitting(every)
-    starts = between(min(every), max(every), step) if every else ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a store says of one claim, from which its row on the board is made."""
+
+    documents: int
+    days: tuple[tuple[date, str, str], ...]
+    """Day (or first day of the period), bearing and origin: each combination that there is."""
+    latest: Evidence
+    """The newest; of several of one time, the one with the highest document id."""
+
+
+def claim_rows(
+    registers: Registers, claim: str, found: Mapping[tuple[str, str], Found], span: tuple[date, date] | None
+) -> list[ClaimRow]:
+    """Make the board's rows, in the registers' order, for all claims or for those of one id.
+
+    ``span`` is that of all comparisons, so that the claims' plots can be compared.
+    """
+    step = fitting(span or ())
+    starts = between(*span, step) if span else ()
     rows = []
-    for register, claim in registers.claims():
-        key = (register.article.id, claim.id)
-        last = latest.get(key)
+    for register, one in registers.claims():
+        if claim not in ("", one.id):
+            continue
+        about = found.get((register.article.id, one.id))
+        days = about.days if about else ()
+        # Independent origins: a reprint, or a second page that credits the same agency, is no further voice.
+        voices = Counter(bearing for bearing, _ in {(bearing, origin) for _, bearing, origin in days})
+        last = about.latest if about else None
         rows.append(
             ClaimRow(
                 register=register.article.id,
-                claim=claim.id,
-                statement=claim.statement,
-                voice=claim.voice,
-                supports=counts[key]["supports"],
-                reports=counts[key]["reports"],
-                contradicts=counts[key]["contradicts"],
-                documents=documents[key],
-                latest_at=datetime.fromisoformat(last["dated_at"]) if last else None,
-                latest_bearing=last["bearing"] if last else "",
-                latest_sentence=last["sentence"] if last else "",
-                latest_document=last["document"] if last else "",
-                latest_story=last["story"] if last else "",
-                latest_source=last["source"] if last else "",
-                latest_language=last["language"] if last else "und",
+                claim=one.id,
+                statement=one.statement,
+                voice=one.voice,
+                supports=voices["supports"],
+                reports=voices["reports"],
+                contradicts=voices["contradicts"],
+                documents=about.documents if about else 0,
+                latest_at=last.dated_at if last else None,
+                latest_bearing=last.bearing if last else "",
+                latest_sentence=last.sentence if last else "",
+                latest_document=last.document if last else "",
+                latest_story=last.story if last else "",
+                latest_source=last.source if last else "",
+                latest_language=last.language if last else "und",
                 step=step,
-                periods=_periods(starts, step, days[key]),
+                periods=_periods(starts, step, days),
             )
         )
     return rows
@@ -218,18 +246,48 @@ def _periods(starts: Sequence[date], step: Step, found: Iterable[tuple[date, str
     return tuple(Period(start=begin, **{name: counts[begin, name] for name in BEARINGS}) for begin in starts)
 
 
-def evidence(connection: sqlite3.Connection, register: str, claim: str) -> list[Evidence]:
-    """Give all that bears on one claim, newest first."""
+_EVIDENCE = """c.bearing, c.score, c.sentence, c.why, c.document, d.title, d.url, d.source, d.language, d.dated_at,
+  d.story, o.origin, c.register, c.claim, c.event"""
+_BEARING = "comparisons c JOIN documents d ON d.id = c.document JOIN story_origins o ON o.story = d.story"
+
+
+def claim_board(connection: sqlite3.Connection, registers: Registers, *, claim: str = "") -> list[ClaimRow]:
+    """Give every claim of the registers, or those of one id, with what bears on it; one without a finding too."""
+    where, arguments = ("WHERE c.claim = ?", (claim,)) if claim else ("", ())
+    first, last = connection.execute(
+        "SELECT min(d.day), max(d.day) FROM comparisons c JOIN documents d ON d.id = c.document"
+    ).fetchone()
+    days: dict[tuple[str, str], list[tuple[date, str, str]]] = defaultdict(list)
+    for register_id, claim_id, bearing, day, origin in connection.execute(
+        f"SELECT DISTINCT c.register, c.claim, c.bearing, d.day, o.origin FROM {_BEARING} {where}", arguments
+    ):
+        days[register_id, claim_id].append((date.fromisoformat(day), bearing, origin))
+    found = {}
+    for row in _rows(
+        connection,
+        # Bare columns beside max() come from the row that holds the maximum (SQLite's documented behaviour).
+        f"""SELECT {_EVIDENCE}, count(*) AS documents, max(d.dated_at || ' ' || d.id)
+        FROM {_BEARING} {where} GROUP BY c.register, c.claim""",
+        *arguments,
+    ):
+        key = (row["register"], row["claim"])
+        found[key] = Found(documents=row["documents"], days=tuple(days[key]), latest=_record(Evidence, row))
+    span = (date.fromisoformat(first), date.fromisoformat(last)) if first else None
+    return claim_rows(registers, claim, found, span)
+
+
+def evidence(connection: sqlite3.Connection, register: str, claim: str, *, limit: int | None = None) -> list[Evidence]:
+    """Give all that bears on one claim, or as much as is asked for, newest first."""
     return [
         _record(Evidence, row)
         for row in _rows(
             connection,
-            """SELECT c.bearing, c.score, c.sentence, c.why, c.document, d.title, d.url, d.source, d.language,
-              d.dated_at, d.story, o.origin, c.register, c.claim, c.event
-            FROM comparisons c JOIN documents d ON d.id = c.document JOIN story_origins o ON o.story = d.story
-            WHERE c.register = ? AND c.claim = ? ORDER BY d.dated_at DESC, d.id""",
+            f"SELECT {_EVIDENCE} FROM {_BEARING}"
+            " WHERE c.register = ? AND c.claim = ? ORDER BY d.dated_at DESC, d.id LIMIT ?",
             register,
             claim,
+            # SQLite: a negative limit is none.
+            -1 if limit is None else limit,
         )
     ]
 
@@ -260,10 +318,19 @@ class AlertRow(Record):
         return sum(signal.shown for signal in self.alert.caution)
 
 
-def alert_queue(connection: sqlite3.Connection, *, alert: str = "") -> list[AlertRow]:
-    """Give all alerts, newest first, or the one of this id."""
+def queue_of(alert: Alert, verdict: Verdict) -> Queue:
+    """Give where an alert waits, as it was decided, or held back, or neither."""
+    return verdict if verdict != "open" else "held" if alert.held else "open"
+
+
+def alert_queue(connection: sqlite3.Connection, *, alert: str = "", beginning: str = "") -> list[AlertRow]:
+    """Give all alerts, newest first, or the one of this id, or those whose id has this beginning."""
     sent: dict[str, list[Delivery]] = defaultdict(list)
-    where, arguments = ("WHERE alert = ?", (alert,)) if alert else ("", ())
+    where, arguments = "", list[Any]()
+    if alert:
+        where, arguments = "WHERE alert = ?", [alert]
+    elif beginning:
+        where, arguments = "WHERE substr(alert, 1, ?) = ?", [len(beginning), beginning]
     for row in _rows(connection, f"SELECT * FROM deliveries {where} ORDER BY alert, channel", *arguments):
         delivery = _record(Delivery, row)
         sent[delivery.alert].append(delivery)
@@ -273,7 +340,7 @@ def alert_queue(connection: sqlite3.Connection, *, alert: str = "") -> list[Aler
         f"""SELECT a.*, coalesce(v.verdict, 'open') AS verdict, coalesce(v.why, '') AS why, v.at AS judged_at,
           coalesce((SELECT d.language FROM alert_members m JOIN documents d ON d.id = m.document
             WHERE m.alert = a.id ORDER BY m.position LIMIT 1), 'und') AS language
-        FROM alerts a LEFT JOIN verdicts v ON v.alert = a.id {"WHERE a.id = ?" if alert else ""}
+        FROM alerts a LEFT JOIN verdicts v ON v.alert = a.id {where.replace("alert", "a.id")}
         ORDER BY a.opened_at DESC, a.id""",
         *arguments,
     ):
@@ -285,7 +352,7 @@ def alert_queue(connection: sqlite3.Connection, *, alert: str = "") -> list[Aler
                 verdict=verdict,
                 why=row["why"],
                 judged_at=datetime.fromisoformat(row["judged_at"]) if row["judged_at"] else None,
-                queue=verdict if verdict != "open" else "held" if found.held else "open",
+                queue=queue_of(found, verdict),
                 language=row["language"],
                 deliveries=tuple(sent[found.id]),
             )
@@ -737,6 +804,29 @@ def totals(connection: sqlite3.Connection) -> dict[str, int]:
     for table in ("events", "comparisons", "alerts", "rejections"):
         (counts[table],) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return counts
+
+
+class SqliteBoard:
+    """A `Board` over the embedded store, at one moment."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def claim_board(self, registers: Registers, *, claim: str = "") -> list[ClaimRow]:
+        """Give every claim of the registers, or those of one id, with what bears on it; one without a finding too."""
+        return claim_board(self._connection, registers, claim=claim)
+
+    def evidence(self, register: str, claim: str, *, limit: int | None = None) -> Iterator[Evidence]:
+        """Give all that bears on one claim, or as much as is asked for, newest first."""
+        return iter(evidence(self._connection, register, claim, limit=limit))
+
+    def alert_queue(self, *, beginning: str = "") -> list[AlertRow]:
+        """Give all alerts, newest first, or those whose id has this beginning."""
+        return alert_queue(self._connection, beginning=beginning)
+
+    def document(self, id: str) -> Document | None:
+        """Give a document in its current text."""
+        return document(self._connection, id)
 
 
 # Rows into records

@@ -412,9 +412,10 @@ def known_claim(settings: Settings, claim: str) -> None:
 @command("claims")
 @click.argument("claim", required=False, metavar="[ID]")
 @click.option("--register", default="", help="Only claims of this register.")
+@click.option("--limit", type=click.IntRange(1), help="With an ID: how many of a claim at most; default: all.")
 @json_option
 @click.pass_context
-def claims_command(ctx: click.Context, claim: str | None, register: str, as_json: bool) -> None:
+def claims_command(ctx: click.Context, claim: str | None, register: str, limit: int | None, as_json: bool) -> None:
     """Show the claims and how many independent origins support, report or contradict each.
 
     With an ID, everything that bears on that claim, newest first, with the sentence and the reason.
@@ -427,9 +428,14 @@ def claims_command(ctx: click.Context, claim: str | None, register: str, as_json
     known = [one.article.id for one in registers]
     if register and register not in known:
         raise SulhError(f"there is no register {register}; there is {', '.join(known)}")
-    with board.reading(Path(settings.store_address)) as connection:
-        rows = [row for row in board.claim_board(connection, registers) if register in ("", row.register)]
+    ids = {
+        one.id: one
+        for article, one in registers.claims()
+        if claim is not None and one.id.lower() == claim.lower() and register in ("", article.article.id)
+    }
+    with board.open_board(settings.store_address, access=settings.access) as asked:
         if claim is None:
+            rows = [row for row in asked.claim_board(registers) if register in ("", row.register)]
             if as_json:
                 emit(row.to_json() for row in rows)
             else:
@@ -438,19 +444,23 @@ def claims_command(ctx: click.Context, claim: str | None, register: str, as_json
                     counts = f"{row.supports:>8}  {row.reports:>7}  {row.contradicts:>11}"
                     click.echo(f"{counts}  {row.claim}  {row.statement}")
             return
-        found = [row for row in rows if row.claim.lower() == claim.lower()]
-        if not found:
+        if not ids:
             raise SulhError(f"there is no claim {claim}; `sulh claims` lists them")
-        evidence = [piece for row in found for piece in board.evidence(connection, row.register, row.claim)]
-    if as_json:
-        emit(piece.to_json() for piece in evidence)
-        return
-    for row in found:
-        click.echo(f"{row.claim} ({row.register}, {row.voice}): {row.statement}")
-        click.echo(f"independent origins: {row.supports} support, {row.reports} report, {row.contradicts} contradict")
-    for piece in evidence:
-        click.echo(f"\n{piece.dated_at:%Y-%m-%d}  {piece.bearing}  {piece.score:.2f}  {piece.source}: {piece.title}")
-        click.echo(f"    {piece.sentence}\n    why: {piece.why}\n    {piece.url}")
+        found = [row for id in ids for row in asked.claim_board(registers, claim=id) if register in ("", row.register)]
+        evidence = (piece for row in found for piece in asked.evidence(row.register, row.claim, limit=limit))
+        if as_json:
+            emit(piece.to_json() for piece in evidence)
+            return
+        for row in found:
+            click.echo(f"{row.claim} ({row.register}, {row.voice}): {row.statement}")
+            click.echo(
+                f"independent origins: {row.supports} support, {row.reports} report, {row.contradicts} contradict"
+            )
+        for piece in evidence:
+            click.echo(
+                f"\n{piece.dated_at:%Y-%m-%d}  {piece.bearing}  {piece.score:.2f}  {piece.source}: {piece.title}"
+            )
+            click.echo(f"    {piece.sentence}\n    why: {piece.why}\n    {piece.url}")
 
 
 @command("alerts")
@@ -476,23 +486,21 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
         raise click.UsageError('give one ID, and either --confirm or --dismiss "why"')
     if dismiss is not None and not dismiss.strip():
         raise click.UsageError("--dismiss needs the reason in words")
-    path = Path(settings_of(ctx).store_address)
-    with board.reading(path) as connection:
-        rows = board.alert_queue(connection)
-        if alert is not None:
-            rows = [row for row in rows if row.alert.id.startswith(alert)]
-            if len(rows) != 1:
-                what = "no alert has" if not rows else "several alerts have"
-                raise SulhError(f"{what} an id that begins with {alert}; `sulh alerts` lists them")
+    settings = settings_of(ctx)
+    with board.open_board(settings.store_address, access=settings.access) as asked:
+        rows = asked.alert_queue(beginning=alert or "")
+        if alert is not None and len(rows) != 1:
+            what = "no alert has" if not rows else "several alerts have"
+            raise SulhError(f"{what} an id that begins with {alert}; `sulh alerts` lists them")
         documents = {
-            member.document: board.document(connection, member.document)
+            member.document: asked.document(member.document)
             for row in rows
             for member in row.alert.members
             if alert is not None
         }
     if confirm or dismiss is not None:
         verdict: Verdict = "confirmed" if confirm else "dismissed"
-        with closing(open_store(str(path), create=False)) as store:
+        with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
             store.judge(rows[0].alert.id, verdict, dismiss or "", at=now())
         if as_json:
             emit([{"alert": rows[0].alert.id, "verdict": verdict, "why": dismiss or ""}])

@@ -21,7 +21,7 @@ from processors.records import (
     digest,
 )
 from processors.register import Article, Claim, Claimant, Register, Registers
-from sulh.stores import Outcome, Processed
+from sulh.stores import Outcome, Processed, Store
 from sulh.stores.sqlite import SqliteStore
 
 DAY = date(2014, 11, 15)
@@ -207,7 +207,14 @@ CAUTION = {
 
 
 def write(path: Path) -> Path:
-    """Write the store, and give its path."""
+    """Write the store into a file, and give its path."""
+    with closing(SqliteStore(path)) as store:
+        fill(store)
+    return path
+
+
+def fill(store: Store) -> None:
+    """Write the sample into a store of any kind."""
     truce = event(
         WIRE, TRUCE, "truce", "islamic-state", "nusra", modality="attributed", place="atareb", date=date(2014, 11, 2),
         attribution=Attribution(speaker="Two commanders", named=False, camp="rebel"),
@@ -268,53 +275,51 @@ def write(path: Path) -> Path:
         caution=quiet,
         held="old: published 585 days before it was fetched",
     )
-    with closing(SqliteStore(path)) as store:
-        store.write([processed(FOUGHT_OLD)])
-        store.write(
-            [
-                processed(WIRE, truce, comparison(WIRE, "C01", "reports", truce, "truce of both, attributed"),
-                          comparison(WIRE, "C09", "reports", truce, "same place and parties", 0.95),
-                          comparison(WIRE, "C17", "supports", DOUBT, "an official sees no shift of strategy")),
-                processed(REPRINT, again, comparison(REPRINT, "C01", "reports", again, "truce of both, attributed")),
-                processed(RETELLING, retold, comparison(RETELLING, "C01", "reports", retold, "truce, by way of AP")),
-                processed(DENIED, denied, comparison(DENIED, "C01", "contradicts", denied, "Nusra denies a truce")),
-                processed(FOUGHT, fought, comparison(FOUGHT, "C01", "contradicts", fought, "they fought on that day"),
-                          comparison(FOUGHT, "C34", "supports", fought, "they fight")),
-                processed(HOSTILE, met, comparison(HOSTILE, "C19", "supports", met, SCRIPT)),
-                rejected("daily_uk", "login", "paywall", "a stub of 40 words"),
-                rejected("blog_xx", "empty", "no-text", FORMULA),
-            ]
-        )  # fmt: skip
-        crawl = {
-            "wire_us": {"discovered": 1, "fetched": 1},
-            "daily_uk": {"discovered": 5, "fetched": 2, "known": 3},
-            "gazette_fr": {"discovered": 1, "fetched": 1},
-            "sahifa_sy": {"discovered": 1, "fetched": 1},
-            "vestnik_ru": {"discovered": 3, "fetched": 1, "known": 2},
-            # One item fetched and never seen again: out of balance.
-            "blog_xx": {"discovered": 4, "fetched": 3, "refused": 1},
-            "down_tr": {"discovered": 2, "failed": 2},
-        }
-        store.tally(
-            LedgerRow(
-                source=source, day=DAY, step="crawl", disposition=name, count=count,
-                reason={"refused": "robots", "failed": "http-503"}.get(name, ""),
-            )
-            for source, counts in crawl.items()
-            for name, count in counts.items()
-        )  # fmt: skip
-        store.tally(
-            LedgerRow(source="vestnik_ru", day=date(2014, 11, 14), step="crawl", disposition=name, count=1)
-            for name in ("discovered", "fetched")
+    store.write([processed(FOUGHT_OLD)])
+    store.write(
+        [
+            processed(WIRE, truce, comparison(WIRE, "C01", "reports", truce, "truce of both, attributed"),
+                      comparison(WIRE, "C09", "reports", truce, "same place and parties", 0.95),
+                      comparison(WIRE, "C17", "supports", DOUBT, "an official sees no shift of strategy")),
+            processed(REPRINT, again, comparison(REPRINT, "C01", "reports", again, "truce of both, attributed")),
+            processed(RETELLING, retold, comparison(RETELLING, "C01", "reports", retold, "truce, by way of AP")),
+            processed(DENIED, denied, comparison(DENIED, "C01", "contradicts", denied, "Nusra denies a truce")),
+            processed(FOUGHT, fought, comparison(FOUGHT, "C01", "contradicts", fought, "they fought on that day"),
+                      comparison(FOUGHT, "C34", "supports", fought, "they fight")),
+            processed(HOSTILE, met, comparison(HOSTILE, "C19", "supports", met, SCRIPT)),
+            rejected("daily_uk", "login", "paywall", "a stub of 40 words"),
+            rejected("blog_xx", "empty", "no-text", FORMULA),
+        ]
+    )  # fmt: skip
+    crawl = {
+        "wire_us": {"discovered": 1, "fetched": 1},
+        "daily_uk": {"discovered": 5, "fetched": 2, "known": 3},
+        "gazette_fr": {"discovered": 1, "fetched": 1},
+        "sahifa_sy": {"discovered": 1, "fetched": 1},
+        "vestnik_ru": {"discovered": 3, "fetched": 1, "known": 2},
+        # One item fetched and never seen again: out of balance.
+        "blog_xx": {"discovered": 4, "fetched": 3, "refused": 1},
+        "down_tr": {"discovered": 2, "failed": 2},
+    }
+    store.tally(
+        LedgerRow(
+            source=source, day=DAY, step="crawl", disposition=name, count=count,
+            reason={"refused": "robots", "failed": "http-503"}.get(name, ""),
         )
-        store.write_alerts([alert, hostile, old])
-        store.enqueue(alert.id, [digest("mail"), digest("chat")], at=DAWN)
-        sure = store.deliveries(alert=alert.id)[0]
-        store.claim(sure.id, now=DAWN + timedelta(minutes=5))
-        store.settle(sure.id, sent=True, now=DAWN + timedelta(minutes=5))
-        unsure = store.deliveries(alert=alert.id)[1]
-        store.claim(unsure.id, now=DAWN + timedelta(minutes=6))
-    return path
+        for source, counts in crawl.items()
+        for name, count in counts.items()
+    )  # fmt: skip
+    store.tally(
+        LedgerRow(source="vestnik_ru", day=date(2014, 11, 14), step="crawl", disposition=name, count=1)
+        for name in ("discovered", "fetched")
+    )
+    store.write_alerts([alert, hostile, old])
+    store.enqueue(alert.id, [digest("mail"), digest("chat")], at=DAWN)
+    sure = store.deliveries(alert=alert.id)[0]
+    store.claim(sure.id, now=DAWN + timedelta(minutes=5))
+    store.settle(sure.id, sent=True, now=DAWN + timedelta(minutes=5))
+    unsure = store.deliveries(alert=alert.id)[1]
+    store.claim(unsure.id, now=DAWN + timedelta(minutes=6))
 
 
 ALERT = digest(WIRE.id, "islamic-state", "nusra")

@@ -46,6 +46,7 @@ from sulh.stores import (
 )
 from sulh.stores.elastic_client import Failed, bulk, connect, plainly
 from sulh.stores.elastic_indices import check, fresh_indices, swap
+from sulh.stores.elastic_reading import PAGE, hits, rows_of
 from sulh.stores.elastic_rows import (
     Members,
     Placed,
@@ -72,9 +73,6 @@ from sulh.stores.elastic_rows import (
 
 REBUILT: Final = ("documents", "revisions", "events", "comparisons", "stories", "alerts", "ledger")
 """What a replay makes anew; deliveries, verdicts and the counter of writes stay."""
-
-PAGE: Final = 1000
-"""Rows that one request brings: a document with its text is some kB."""
 
 _TITLE_WEIGHT: Final = 4.0
 """As in the embedded store: a word in the title counts as much as four in the text."""
@@ -177,16 +175,7 @@ class ElasticStore:
 
     def _rows(self, kind: str, ids: Iterable[str], only: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
         """Give the rows of these ids that hold, as they are at this moment, whatever searches see yet."""
-        found: dict[str, dict[str, Any]] = {}
-        wanted = iter(dict.fromkeys(ids))
-        while chunk := list(islice(wanted, PAGE)):
-            given: dict[str, Any] = {"source_includes": [*only, "retired"]} if only else {}
-            for item in self._client.mget(index=self._read(kind), ids=chunk, **given)["docs"]:
-                if "error" in item:
-                    raise StoreError(f"{self._address}: the index of {kind} is missing: run `sulh index create`")
-                if item["found"] and not item["_source"].get("retired"):
-                    found[item["_id"]] = item["_source"]
-        return found
+        return rows_of(self._client, self._read(kind), ids, only)
 
     def _scan(
         self,
@@ -209,29 +198,7 @@ class ElasticStore:
         order: Sequence[Any],
         only: Sequence[str] = (),
     ) -> Iterator[dict[str, Any]]:
-        pit = self._client.open_point_in_time(index=self._read(kind), keep_alive="5m")["id"]
-        filters = [_HOLDS, *([query] if query else [])]
-        after: list[Any] | None = None
-        try:
-            while True:
-                page = self._client.search(
-                    pit={"id": pit, "keep_alive": "5m"},
-                    query={"bool": {"filter": filters}},
-                    sort=[*order, "_shard_doc"],
-                    size=PAGE,
-                    track_total_hits=False,
-                    source_includes=list(only) or None,
-                    search_after=after,
-                )
-                pit = page["pit_id"]
-                hits = page["hits"]["hits"]
-                yield from hits
-                if len(hits) < PAGE:
-                    return
-                after = hits[-1]["sort"]
-        finally:
-            with suppress(Exception):
-                self._client.close_point_in_time(id=pit)
+        return hits(self._client, self._read(kind), [query] if query else [], order=order, only=only)
 
     # ------------------------------------------------------------------------------------------ what was found
 
