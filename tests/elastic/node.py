@@ -29,6 +29,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -65,6 +66,14 @@ version=1
 elasticsearch.version={version}
 java.version={java}
 classname=org.sulh.tests.TestAnalysis
+"""
+
+# A server that is being killed may make files for a moment yet, which a folder's removal trips over.
+GUARD = """\
+cat >/dev/null
+kill -s KILL -- "-$1"
+[ -n "$2" ] || exit
+for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && exit; sleep 1; done
 """
 
 SETTINGS = """\
@@ -281,7 +290,7 @@ class Node(Running):
             [
                 "sh",
                 "-c",
-                'cat >/dev/null; kill -KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2"',
+                GUARD,
                 "sh",
                 str(self._process.pid),
                 "" if self._kept else str(self.home),
@@ -338,6 +347,12 @@ class Node(Running):
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        # A server killed so early that it had not written its number yet may take the system a moment to clear away.
+        cleared = time.monotonic() + 5
+        with suppress(ProcessLookupError):
+            while time.monotonic() < cleared:
+                os.killpg(self._process.pid, 0)
+                time.sleep(0.05)
         self._process = None
 
     def _configure(self) -> None:
@@ -496,7 +511,15 @@ def _unpack(version: str, folder: Path) -> None:
         # 118 MiB: a minute on a slow line, and more where Maven fetches its own plugins first.
         try:
             said = subprocess.run(
-                [maven, "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={fetched}"],
+                [
+                    maven,
+                    "-q",
+                    "-B",
+                    "-Dstyle.color=never",
+                    "dependency:copy",
+                    f"-Dartifact={artifact}",
+                    f"-DoutputDirectory={fetched}",
+                ],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -510,12 +533,17 @@ def _unpack(version: str, folder: Path) -> None:
         if said.returncode or len(files) != 1:
             error = next((line for line in (said.stdout + said.stderr).splitlines() if "ERROR" in line), "no file came")
             raise Lacking(f"Maven could not fetch {artifact}: {error[:300]}")
-        with zipfile.ZipFile(files[0]) as archive:
-            # Reading an entry to its end checks its CRC; a damaged file ends here, before anything is put in place.
-            archive.extractall(fetched)
-            for entry in archive.infolist():
-                if stat.S_IXUSR & entry.external_attr >> 16:
-                    (Path(fetched) / entry.filename).chmod(0o755)
+        try:
+            with zipfile.ZipFile(files[0]) as archive:
+                # Reading an entry to its end checks its CRC: a damaged file is found before anything is put in place.
+                archive.extractall(fetched)
+                for entry in archive.infolist():
+                    if stat.S_IXUSR & entry.external_attr >> 16:
+                        (Path(fetched) / entry.filename).chmod(0o755)
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise Broken(
+                f"what Maven keeps as {artifact} is damaged ({error}): remove it from ~/.m2/repository"
+            ) from None
         (Path(fetched) / f"elasticsearch-{version}").rename(folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import subprocess
 import sys
@@ -121,16 +120,16 @@ def test_a_node_that_does_not_come_up_says_why(own_node: Callable[..., Node]) ->
 
 def test_a_node_does_not_outlive_whoever_started_it(own_node: Callable[..., Node], open_folder: Path) -> None:
     own_node()  # Is all here that it takes?
-    environment = os.environ | {"TMPDIR": str(open_folder)}
-    starter = subprocess.Popen([sys.executable, "-m", "tests.elastic.node"], env=environment)
+    # A folder of its own: one that is removed under the server would end it too.
+    home = open_folder / "node"
+    starter = subprocess.Popen([sys.executable, "-m", "tests.elastic.node", "--home", str(home)])
     try:
         # The file may be there before its content is.
-        pid = _until(lambda: "".join(found.read_text() for found in open_folder.glob("sulh-node-*/tmp/pid")).strip())
+        pid = _until(lambda: "".join(found.read_text() for found in home.glob("tmp/pid")).strip())
     finally:
         starter.kill()
         starter.wait()
     _until(lambda: not _runs(pid))
-    _until(lambda: not list(open_folder.glob("sulh-node-*")))
 
 
 def _until(found: Callable[[], Found]) -> Found:
