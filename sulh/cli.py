@@ -944,3 +944,74 @@ def index_key(ctx: click.Context, role: str, days: int | None, out: Path | None,
         click.echo(f"The key {key.id} of the role {key.name} holds {ends}; it is not shown again.", err=True)
     else:
         click.echo(f"wrote the key {key.id} of the role {key.name} to {out}; it holds {ends}")
+
+
+# Kibana
+
+
+@main.group("kibana")
+def kibana_group() -> None:
+    """Print or import what Kibana shows: data views, saved searches and four dashboards.
+
+    \b
+    sulh kibana import                       # into the Kibana of SULH_KIBANA
+    sulh kibana import --from 2014-11-01     # dashboards that open on these days
+    sulh kibana build > sulh.ndjson          # for Stack Management, Saved Objects, Import
+
+    They are described in mappings/kibana, which a person can change without knowing Kibana's own format.
+    """
+
+
+def _saved_objects(settings: Settings, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    from sulh.kibana.described import Times, described
+    from sulh.kibana.saved import build
+    from sulh.pipeline import registers_of
+
+    in_order(since, until)
+    if until and not since:
+        raise click.UsageError("--to needs --from")
+    time = None
+    if since:
+        time = Times(**{"from": f"{since:%Y-%m-%d}", "to": f"{until:%Y-%m-%d}" if until else "now"})
+    return build(described(), registers_of(settings.register_folder), prefix=settings.store_prefix, time=time)
+
+
+since_option = click.option("--from", "since", type=DAY, help="First day that the dashboards open on (YYYY-MM-DD).")
+until_option = click.option("--to", "until", type=DAY, help="Last day; default: now.")
+
+
+@kibana_group.command("build")
+@since_option
+@until_option
+@click.pass_context
+def kibana_build(ctx: click.Context, since: datetime | None, until: datetime | None) -> None:
+    """Print the saved objects, one JSON object a line, as Kibana imports them."""
+    from sulh.kibana.saved import ndjson
+
+    click.echo(ndjson(_saved_objects(settings_of(ctx), since, until)), nl=False)
+
+
+@kibana_group.command("import")
+@since_option
+@until_option
+@json_option
+@click.pass_context
+def kibana_import(ctx: click.Context, since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Bring the saved objects into the Kibana of SULH_KIBANA; what is there already and the same stays untouched.
+
+    Credentials are those of the store. Nobody's work is overwritten: what is imported can be changed in a copy only.
+    """
+    from sulh.kibana.server import Kibana
+
+    settings = settings_of(ctx)
+    if not settings.kibana:
+        raise SulhError("no Kibana is set: set SULH_KIBANA to its address, e.g. https://localhost:5601")
+    objects = _saved_objects(settings, since, until)
+    done = Kibana(settings.kibana, settings.access, ca=settings.kibana_ca).put(objects)
+    if as_json:
+        emit([{"kibana": done.version, "new": done.new, "replaced": done.replaced, "unchanged": done.unchanged}])
+        return
+    for what, names in (("new", done.new), ("replaced", done.replaced)):
+        for name in names:
+            click.echo(f"{what:<8}  {name}")
+    click.echo(f"Kibana {done.version}: {len(done.new)} new, {len(done.replaced)} replaced, {done.unchanged} unchanged")

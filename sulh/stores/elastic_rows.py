@@ -122,6 +122,8 @@ def told(document: Document, origin: str) -> dict[str, Any]:
         "published_at": plain(document.published_at),
         "fetched_at": plain(document.fetched_at),
         "dated_at": dated(document),
+        # A day of its own: bars over the view's time field would become months where the time range is long.
+        "day": dated(document)[:10],
         "story": document.story,
         "origin": clean(origin),
     }
