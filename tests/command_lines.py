@@ -17,7 +17,8 @@ PROGRAM_SERVICES = ("sulh", "admin")
 """Services of docker-compose.yml whose entry point is the program."""
 
 team_commands = pytest.mark.skipif(
-    not {"index", "kibana"} <= set(main.commands), reason="the program has no `sulh index` or `sulh kibana` yet"
+    "migrate" not in getattr(main.commands["index"], "commands", ()),
+    reason="the program has no `sulh index migrate` yet",
 )
 
 
