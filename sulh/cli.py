@@ -123,12 +123,18 @@ def program() -> str:
 
 
 def known_source(settings: Settings, source: str) -> None:
-    """Raise SulhError for a source that is neither configured nor in the archive: a reader would find nothing of it."""
+    """Raise SulhError for a source that is neither configured nor in archive or store: a reader would find nothing."""
     from processors.archive import Archive
     from sulh.crawling import known_sources
+    from sulh.stores import open_store
 
     held = Archive(settings.home).sources()
-    if source not in held and source not in known_sources(settings)[0]:
+    if source in held or source in known_sources(settings)[0]:
+        return
+    # A team's store may have been filled from another machine.
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
+        there = bool(store.ledger(source=source))
+    if not there:
         what = f"the archive holds {', '.join(held)}" if held else "`sulh sources` lists them"
         raise SulhError(f"there is no source {source}; {what}")
 
@@ -577,6 +583,11 @@ def desk_command(ctx: click.Context, port: int | None) -> None:
     from sulh.pipeline import registers_of
 
     settings = settings_of(ctx)
+    if settings.on_server:
+        raise SulhError(
+            f"the store is {settings.store_address}, and the desk reads a file: use Kibana, which `sulh kibana import`"
+            " brings the dashboards to (docs/kibana.md)"
+        )
     desk.serve(
         Path(settings.store_address),
         home=settings.home,
@@ -614,29 +625,48 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder; default: the --home before the command, else demo-data.",
 )
+@click.option("--store", default="", metavar="URL", help="Into this Elasticsearch (or file) instead of the folder.")
 @click.option("--port", type=click.IntRange(1, 65000), help="First of the five ports on loopback.")
 @json_option
 @click.pass_context
-def demo_command(ctx: click.Context, folder: Path | None, port: int | None, as_json: bool) -> None:
+def demo_command(ctx: click.Context, folder: Path | None, store: str, port: int | None, as_json: bool) -> None:
     """Show the whole product: crawl five sample outlets on this machine, judge them, raise alerts.
 
     The outlets tell the two weeks around 15 November 2014 in five languages. A second call changes nothing.
+
+    With --store URL it all goes into an Elasticsearch, whose indices are made where they lack; SULH_STORE_API_KEY and
+    the like open it, and SULH_STORE_PREFIX=demo keeps it apart from what is there.
     """
     from sulh.demo.serve import PORT
     from sulh.showing import demo
 
     # Only a home that was typed: the demo must not write into the one of SULH_HOME.
     folder = (folder or ctx.find_root().params["home"] or Path("demo-data")).expanduser()
+    access = settings_of(ctx) if "://" in store else None
     with aside(as_json):
-        report = demo(folder, now=now, echo=lambda line: click.echo(line, err=True), port=port or PORT)
+        report = demo(
+            folder,
+            now=now,
+            echo=lambda line: click.echo(line, err=True),
+            port=port or PORT,
+            store=store,
+            access=access,
+        )
     if as_json:
         emit([report.run.to_json()])
     else:
         click.echo(report.run.summary())
         if not report.run.changed:
             click.echo("nothing has changed since the last demo in this folder")
-        call = f"{program()} --home {folder} desk"
-        click.echo(f"\nTo browse it all: {call}, then open http://127.0.0.1:{report.settings.desk_port}/")
+        call = f"{program()} --home {folder}"
+        if report.settings.on_server:
+            click.echo("\nTo look at it, with the same credentials:")
+            for words in ("claims", "claims C09", "alerts", "search truce Nusra", "ledger"):
+                click.echo(f"    {call} {words}")
+            click.echo("and in Kibana, after `sulh kibana import` with the same SULH_STORE_PREFIX.")
+        else:
+            port = report.settings.desk_port
+            click.echo(f"\nTo browse it all: {call} desk, then open http://127.0.0.1:{port}/")
     if not report.run.ok:
         ctx.exit(1)
 

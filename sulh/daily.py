@@ -156,10 +156,12 @@ def channels_of(settings: Settings) -> tuple[Channel, ...]:
 
 def deliver_alerts(settings: Settings, store: Store, *, now: datetime, resend: bool = False) -> DeliveryReport:
     """Empty the outbox as far as it is due, and write the Atom file."""
-    write_atom(store, settings.home / "alerts.atom", now, desk=settings.desk_address)
+    # The desk reads a file only: over a server an address of it would lead nowhere.
+    desk = "" if settings.on_server else settings.desk_address
+    write_atom(store, settings.home / "alerts.atom", now, desk=desk)
     if resend:
         resend_unsure(store, now=now)
-    return deliver(store, channels_of(settings), now=now, desk=settings.desk_address)
+    return deliver(store, channels_of(settings), now=now, desk=desk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +267,8 @@ def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> I
 def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None) -> list[LedgerRow]:
     """Give the ledger, with the captures that the archive holds and the store lacks counted as waiting.
 
-    The waiting ones are counted in the archive itself, not as what is missing: else no loss could ever show.
+    The waiting ones are counted in the archive itself, not as what is missing: else no loss could ever show. Those
+    that the store refused wait too, by that name.
     """
     archive = Archive(settings.home)
     names = [name for name in archive.sources() if source in ("", name)]
@@ -276,8 +279,16 @@ def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None
     with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         # The crawl's rows from the archive itself where it is here: the store has them as of its last processing.
         rows = [row for row in store.ledger(source=source, day=day) if row.step != "crawl" or row.source not in names]
-        waiting = Counter((ref.source, ref.fetched_at.date()) for ref in arrivals(archive, store, names, day=day))
-    return _ledger(archive, names, rows, waiting, day)
+        refused = {one.capture: (one.source, one.fetched_at.date()) for one in store.refusals()}
+        waiting = Counter(
+            (ref.source, ref.fetched_at.date())
+            for ref in arrivals(archive, store, names, day=day)
+            if ref.id not in refused
+        )
+    declined = Counter(
+        (name, on) for name, on in refused.values() if source in ("", name) and (day is None or on == day)
+    )
+    return _ledger(archive, names, rows, waiting, day) + _waiting(declined, reason="store-refused")
 
 
 def _ledger(
@@ -287,9 +298,12 @@ def _ledger(
     waiting: Mapping[tuple[str, date], int],
     day: date | None,
 ) -> list[LedgerRow]:
-    waits = [
-        LedgerRow(source=name, day=on, step="process", disposition="waiting", count=count)
-        for (name, on), count in sorted(waiting.items())
-    ]
     crawls = [row for name in names for row in archive.tallies(name) if day in (None, row.day)]
-    return [*crawls, *rows, *waits]
+    return [*crawls, *rows, *_waiting(waiting)]
+
+
+def _waiting(counts: Mapping[tuple[str, date], int], *, reason: str = "") -> list[LedgerRow]:
+    return [
+        LedgerRow(source=name, day=on, step="process", disposition="waiting", reason=reason, count=count)
+        for (name, on), count in sorted(counts.items())
+    ]

@@ -126,9 +126,12 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if "://" not in address and not Path(address).exists():
         yield Finding(level="note", about="store", said=f"{address} is not there yet", todo="`sulh run`")
         return
+    if settings.on_server:
+        yield from _server(settings)
     try:
         with closing(open_store(address, create=False, access=settings.access)) as store:
             deliveries = store.deliveries()
+            refusals = store.refusals()
         rows = balances(ledger_rows(settings))
     except SulhError as error:
         yield Finding(level="wrong", about="store", said=str(error))
@@ -142,8 +145,15 @@ def _store(settings: Settings) -> Iterator[Finding]:
                 said=f"out of balance by {row.crawl_gap} at crawl and {row.process_gap} at process",
                 todo="`sulh replay` rebuilds the store from the archive",
             )
-    waiting = sum(row.waiting for row in rows)
-    if waiting:
+    if refusals:
+        yield Finding(
+            level="wrong",
+            about="store",
+            said=f"refuses {len(refusals)} captures, the first is {refusals[0].url}: {refusals[0].detail}",
+            todo="`sulh process` tries them again; tell us what it says if it stays so",
+        )
+    waiting = sum(row.waiting for row in rows) - len(refusals)
+    if waiting > 0:
         yield Finding(level="note", about="store", said=f"{waiting} captures wait", todo="`sulh process`")
     late = [one for one in deliveries if one.state == "waiting" and one.error]
     unsure = [one for one in deliveries if one.state == "unsure"]
@@ -156,3 +166,15 @@ def _store(settings: Settings) -> Iterator[Finding]:
             said=f"{len(unsure)} left in doubt by a crash",
             todo="look in the channel; `sulh deliver --resend-unsure` sends them again",
         )
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    # Here, so that who keeps the store in a file need not wait for the client.
+    from sulh.stores.elastic_health import complaints
+
+    try:
+        for one in complaints(settings.store_address, settings.access):
+            yield Finding(level=one.level, about=one.about, said=one.said, todo=one.todo)
+    except SulhError:
+        # Opening the store says the same.
+        return

@@ -153,6 +153,13 @@ def create_indices(address: str, access: Access) -> tuple[list[str], list[Index]
         return made, indices(client, access.prefix)
 
 
+def serving(address: str, access: Access) -> bool:
+    """Tell whether there is an index of each kind, with its aliases."""
+    address = server(address)
+    with plainly(address), closing(connect(address, access)) as client:
+        return {index.kind for index in indices(client, access.prefix) if index.read and index.write} == set(KINDS)
+
+
 def status(address: str, access: Access) -> list[State]:
     """Give how each index of the store stands. Raises StoreError, in one sentence."""
     address = server(address)
