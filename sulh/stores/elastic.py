@@ -9,6 +9,7 @@ are there, and a run that breaks off writes the same rows again. Nothing is dele
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -74,6 +75,9 @@ from sulh.stores.elastic_rows import (
 REBUILT: Final = ("documents", "revisions", "events", "comparisons", "stories", "alerts", "ledger")
 """What a replay makes anew; deliveries, verdicts and the counter of writes stay."""
 
+_PORTION: Final = 750
+"""Rows that are sent while the next ones are made: about half of what a batch brings."""
+
 _TITLE_WEIGHT: Final = 4.0
 """As in the embedded store: a word in the title counts as much as four in the text."""
 
@@ -96,6 +100,8 @@ class ElasticStore:
         self._client = connect(address, access)
         self._indices: dict[str, str] = {}
         """By kind: the index that takes the place of the aliases, in a store that is being filled anew."""
+        # Rows are on their way while the next ones are made: the node works beside this process.
+        self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sulh-store")
         self._stale: set[str] | None = None
         """Kinds written to since their last refresh; None: unknown, since other processes write too."""
         if checked:
@@ -303,8 +309,10 @@ class ElasticStore:
             and formers[item.document.id]["revision"] < item.document.revision
         ]
         actions: list[dict[str, Any]] = []
+        revisions: list[tuple[str, int]] = []
         for row in self._rows("documents", replaced, names(Document)).values():
             former = record_of(Document, row)
+            revisions.append((former.id, former.revision))
             actions.append(self._revision(former, written))
         placed: dict[str, Placed] = {}
         for item in items:
@@ -313,6 +321,7 @@ class ElasticStore:
             there = formers.get(document.id)
             if there is not None and there["revision"] > document.revision:
                 # Written late: the newer text stays the current one.
+                revisions.append((document.id, document.revision))
                 actions.append(self._revision(document, written))
                 continue
             if there is not None and there["capture"] == document.capture:
@@ -321,32 +330,60 @@ class ElasticStore:
             placed[document.id] = Placed.of(document, item.events, item.comparisons)
         told_by = self._stories_with(placed, formers)
         origins = {story: origin_of(story, members) for story, members in told_by.items()}
+        # Of documents that are new, the rows that hang on them go along: the node works on several indices at once.
+        # Of others they follow: where the new text is refused, they would replace what belongs to the one that stays.
+        owner = {("revisions", f"{id}:{revision}"): id for id, revision in revisions}
+        known: list[dict[str, Any]] = []
+        fresh: dict[str, list[tuple[str, str]]] = {}
+        sent: list[Future[dict[tuple[str, str], Failed]]] = []
         for id, one in placed.items():
-            row = document_row(one, origin=origins[one.document.story])
-            actions.append(self._action("documents", id, row, written))
-        refused = {
-            captures[id.partition(":")[0]]: failed.detail
-            if not failed.superseded
-            else "a newer text of this address was written meanwhile"
-            for (_, id), failed in self._bulk(actions).items()
-        }
+            origin = origins[one.document.story]
+            owner["documents", id] = owner["stories", one.document.story] = id
+            actions.append(self._action("documents", id, document_row(one, origin=origin), written))
+            hanging = self._hanging(one, origin)
+            owner |= {(kind, row_id): id for kind, rows in hanging.items() for row_id in rows}
+            if id not in formers:
+                fresh[id] = [(kind, row_id) for kind, rows in hanging.items() for row_id in rows]
+            into = known if id in formers else actions
+            for kind, rows in hanging.items():
+                into += [self._action(kind, row_id, row, written) for row_id, row in rows.items()]
+            if len(actions) >= _PORTION:
+                sent.append(self._sender.submit(self._bulk, actions))
+                actions = []
+        sent.append(self._sender.submit(self._bulk, actions))
+        wait(sent)
+        refused: dict[str, str] = {}
+        for portion in sent:
+            refused = self._refused(portion.result(), owner) | refused
+        follow = [action for action in known if owner[self._kind(action["_index"]), action["_id"]] not in refused]
+        for id in placed:
+            if id in refused:
+                follow += [self._retire(kind, row_id, written) for kind, row_id in fresh.get(id, ())]
+            elif id in formers:
+                for kind, key in (("events", "event_ids"), ("comparisons", "comparison_ids")):
+                    follow += [
+                        self._retire(kind, row_id, written)
+                        for row_id in formers[id][key]
+                        if (kind, row_id) not in owner
+                    ]
         if refused:
-            # Without them from the start: a story must not count a document that is not there.
-            rest = [item for item in items if item.outcome.capture not in refused]
-            return refused | self._place(rest, written)
-        hanging: list[dict[str, Any]] = []
-        owner: dict[tuple[str, str], str] = {}
-        for id, one in placed.items():
-            owner["stories", one.document.story] = captures[id]
-            for kind, rows in self._hanging(one, origins[one.document.story]).items():
-                former_ids = formers.get(id, {}).get("event_ids" if kind == "events" else "comparison_ids", ())
-                hanging += [self._retire(kind, gone, written) for gone in former_ids if gone not in rows]
-                hanging += [self._action(kind, row_id, row, written) for row_id, row in rows.items()]
-                owner |= {(kind, row_id): captures[id] for row_id in rows}
-        hanging += self._story_rows(told_by, placed, written)
-        for key, failed in self._bulk(hanging).items():
+            # A story must not count a document that is not there; and its other rows may have taken over its credit.
+            placed = {id: one for id, one in placed.items() if id not in refused}
+            follow += self._story_rows(self._stories_with(placed, formers), {}, written)
+        else:
+            follow += self._story_rows(told_by, placed, written)
+        refused = self._refused(self._bulk(follow), owner) | refused
+        return {captures[id]: why for id, why in refused.items()}
+
+    def _refused(
+        self, failures: Mapping[tuple[str, str], Failed], owner: Mapping[tuple[str, str], str]
+    ) -> dict[str, str]:
+        """Give why rows were refused by the document that they belong to; those of no document must not be refused."""
+        refused: dict[str, str] = {}
+        for key, failed in failures.items():
             if key in owner:
-                refused[owner[key]] = failed.detail
+                superseded = "a newer text of this address was written meanwhile"
+                refused.setdefault(owner[key], superseded if failed.superseded else failed.detail)
             elif not failed.superseded:
                 raise StoreError(f"{self._address}: refuses the row {key[1]} of {key[0]}: {failed.detail}")
         return refused
@@ -811,6 +848,7 @@ class ElasticStore:
                 with suppress(Exception):
                     self._fresh(*self._stale)
         finally:
+            self._sender.shutdown()
             self._client.close()
 
 

@@ -19,7 +19,7 @@ from sulh.stores import Access
 REQUEST_SECONDS: Final = 60
 """How long one request may take: a bulk of 8 MB on a busy node takes a few seconds."""
 
-CHUNK_ROWS: Final = 500
+CHUNK_ROWS: Final = 2000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 """Elastic's advice is 5 to 15 MB a request; a row is a few kB."""
 

@@ -29,13 +29,17 @@ def names(record: type[Record]) -> tuple[str, ...]:
 def plain(value: Any) -> Any:
     """Give a value as JSON holds it: times in UTC, records as objects, text without lone surrogates."""
     if isinstance(value, str):
-        return clean(value)
+        # Most are ids and addresses.
+        return value if value.isascii() else clean(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, datetime):
         return utc(value).isoformat()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        # A sketch is dozens of numbers.
+        return list(value) if value and type(value[0]) is int else [plain(item) for item in value]
     if isinstance(value, Record):
         return {name: plain(getattr(value, name)) for name in names(type(value))}
     return value
