@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -65,12 +66,14 @@ def resolved(kind: str) -> dict[str, Any]:
     return whole
 
 
+@cache
 def properties(kind: str) -> dict[str, Any]:
     """Give the mapping's properties of a kind, by field name."""
     found: dict[str, Any] = resolved(kind)["mappings"]["properties"]
     return found
 
 
+@cache
 def fingerprint(kind: str) -> str:
     """Give a digest of mappings and settings: two indices of one fingerprint hold their rows alike."""
     text = json.dumps(resolved(kind), sort_keys=True)

@@ -888,7 +888,7 @@ def index_create(ctx: click.Context, with_roles: bool, as_json: bool) -> None:
     settings = settings_of(ctx)
     address = server_of(settings)
     made, found = create_indices(address, settings.access)
-    outdated = [index.name for index in found if (index.read or index.write) and index.outdated]
+    outdated = [index.name for index in found if index.serves and index.outdated]
     said = []
     if with_roles:
         fresh = create_roles(address, settings.access)
@@ -974,6 +974,38 @@ def index_key(ctx: click.Context, role: str, days: int | None, out: Path | None,
         click.echo(f"The key {key.id} of the role {key.name} holds {ends}; it is not shown again.", err=True)
     else:
         click.echo(f"wrote the key {key.id} of the role {key.name} to {out}; it holds {ends}")
+
+
+@index_group.command("migrate")
+@click.option("--drop-old", is_flag=True, help="Afterwards remove the indices whose place others have taken.")
+@json_option
+@click.pass_context
+def index_migrate(ctx: click.Context, drop_old: bool, as_json: bool) -> None:
+    """Move the store to the mappings of this sulh, while writes go on; what has the right mapping stays.
+
+    A new index is filled, compared by counts and checksums, and takes the old one's place; the old one stays, closed to
+    writes, until --drop-old. Broken off, the same command goes on. It takes the key of the role admin.
+    """
+    from dataclasses import asdict
+
+    from sulh.stores import elastic_migrate
+
+    settings = settings_of(ctx)
+    address = server_of(settings)
+    moved = elastic_migrate.migrate(address, settings.access, echo=lambda line: click.echo(line, err=True))
+    dropped = elastic_migrate.drop_old(address, settings.access) if drop_old else []
+    if as_json:
+        emit(asdict(one) for one in moved)
+        emit({"dropped": name} for name in dropped)
+        return
+    for one in moved:
+        click.echo(f"{one.kind:<12} {one.old} -> {one.new}  {one.rows} rows, checksum {one.checksum}")
+    for name in dropped:
+        click.echo(f"removed {name}")
+    if not moved:
+        click.echo("nothing to move: every index has the mapping of this sulh")
+    elif not drop_old:
+        click.echo("the old indices are kept; when all is well: sulh index migrate --drop-old")
 
 
 # Kibana

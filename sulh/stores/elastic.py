@@ -13,11 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 from elasticsearch import AuthorizationException, ConflictError, NotFoundError
 
+from mappings import SCHEMA
 from processors import fold
 from processors.errors import StoreError
 from processors.records import (
@@ -45,8 +47,8 @@ from sulh.stores import (
     Report,
     Sketched,
 )
-from sulh.stores.elastic_client import Failed, bulk, connect, plainly
-from sulh.stores.elastic_indices import check, fresh_indices, swap
+from sulh.stores.elastic_client import Failed, bulk, connect, patiently, plainly
+from sulh.stores.elastic_indices import Index, check, fresh_indices, refuse_older, swap
 from sulh.stores.elastic_reading import PAGE, hits, rows_of
 from sulh.stores.elastic_rows import (
     Members,
@@ -104,10 +106,12 @@ class ElasticStore:
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sulh-store")
         self._stale: set[str] | None = None
         """Kinds written to since their last refresh; None: unknown, since other processes write too."""
+        self._serving: dict[str, Index] = {}
+        """The indices behind the aliases, by name, when they were last looked at."""
         if checked:
             try:
                 with self._plainly():
-                    check(self._client, address, access.prefix)
+                    self._look()
             except BaseException:
                 self._client.close()
                 raise
@@ -116,6 +120,22 @@ class ElasticStore:
         return plainly(self._address)
 
     # ---------------------------------------------------------------------------------------------- the wire
+
+    def _look(self) -> None:
+        """Look behind the aliases; raises StoreError where this sulh cannot read what is there."""
+        there = check(self._client, self._address, self._access.prefix)
+        self._serving = {index.name: index for index in there.values()}
+
+    def _may_write(self) -> None:
+        """Raise StoreError where the indices are of an older schema, of which this sulh only reads."""
+        if any(index.schema < SCHEMA for index in self._serving.values()):
+            self._look()
+            refuse_older(self._serving.values(), self._address)
+
+    def _answered(self, names: Iterable[str]) -> None:
+        """Look again where other indices answered than before: a newer sulh may have moved the store."""
+        if self._serving and not self._serving.keys() >= set(names):
+            self._look()
 
     def _read(self, kind: str) -> str:
         return self._indices.get(kind, f"{self._access.prefix}-{kind}")
@@ -140,12 +160,17 @@ class ElasticStore:
 
     def _number(self) -> int:
         """Give the next number of a write: each higher than all before, whichever process asks."""
-        answer = self._client.index(
-            index=self._write("state"),
-            id=_COUNTER,
-            document={"name": _COUNTER, "retired": False},
-            require_alias=True,
+        self._may_write()
+        answer = patiently(
+            self._address,
+            lambda: self._client.index(
+                index=self._write("state"),
+                id=_COUNTER,
+                document={"name": _COUNTER, "retired": False},
+                require_alias=True,
+            ),
         )
+        self._answered([answer["_index"]])
         number: int = answer["_version"]
         return number
 
@@ -166,7 +191,10 @@ class ElasticStore:
         """Write rows; gives those refused, by kind and id."""
         if not actions:
             return {}
-        failed = bulk(self._client, self._address, actions, alias=not self._indices)
+        self._may_write()
+        seen: set[str] = set()
+        failed = bulk(self._client, self._address, actions, alias=not self._indices, seen=seen)
+        self._answered(seen)
         self._wrote(*{self._kind(action["_index"]) for action in actions})
         return {(self._kind(one.index), one.id): one for one in failed}
 
@@ -652,13 +680,17 @@ class ElasticStore:
 
     def claim(self, delivery: str, *, now: datetime) -> bool:
         """Mark a waiting delivery as unsure, to be called just before sending; False if another worker was first."""
-        with self._plainly():
+
+        def attempt() -> bool:
             found = self._delivery(delivery)
             if found is None or found["_source"]["state"] != "waiting":
                 return False
             row = found["_source"]
             claimed = {"state": "unsure", "attempts": row["attempts"] + 1, "claimed_at": plain(now)}
             return self._exchange(found, row | claimed)
+
+        with self._plainly():
+            return patiently(self._address, attempt)
 
     def settle(
         self, delivery: str, *, sent: bool, now: datetime, error: str = "", retry_at: datetime | None = None
@@ -669,25 +701,31 @@ class ElasticStore:
             if sent
             else {"state": "waiting", "next_attempt": plain(retry_at or now), "error": clean(error)}
         )
-        with self._plainly():
+
+        def attempt() -> None:
             while (found := self._delivery(delivery)) is not None and found["_source"]["state"] == "unsure":
                 if self._exchange(found, found["_source"] | change):
                     return
 
+        with self._plainly():
+            patiently(self._address, attempt)
+
     def release(self, *, claimed_before: datetime, now: datetime) -> int:
         """Let deliveries that are unsure since before a time be sent again; gives how many."""
-        released = 0
+
+        def attempt(id: str) -> bool:
+            found = self._delivery(id)
+            if found is None or found["_source"]["state"] != "unsure":
+                return False
+            delivery = record_of(Delivery, found["_source"])
+            if delivery.claimed_at is None or delivery.claimed_at >= claimed_before:
+                return False
+            return self._exchange(found, found["_source"] | {"state": "waiting", "next_attempt": plain(now)})
+
         with self._plainly():
             self._wrote("deliveries")
-            for row in list(self._scan("deliveries", {"term": {"state": "unsure"}})):
-                found = self._delivery(row["id"])
-                if found is None or found["_source"]["state"] != "unsure":
-                    continue
-                delivery = record_of(Delivery, found["_source"])
-                if delivery.claimed_at is not None and delivery.claimed_at < claimed_before:
-                    change = {"state": "waiting", "next_attempt": plain(now)}
-                    released += self._exchange(found, found["_source"] | change)
-        return released
+            unsure = [row["id"] for row in self._scan("deliveries", {"term": {"state": "unsure"}})]
+            return sum(patiently(self._address, partial(attempt, id)) for id in unsure)
 
     def deliveries(self, *, alert: str = "") -> list[Delivery]:
         """Give the outbox, in order of alert and channel."""
@@ -707,14 +745,15 @@ class ElasticStore:
 
     def _exchange(self, found: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         """Write a row in place of the one that was read, unless another worker changed it meanwhile."""
+        self._may_write()
         try:
             self._client.index(
-                index=self._write("deliveries"),
+                # Not by the alias: sequence numbers mean nothing in the index that may have taken its place.
+                index=found["_index"],
                 id=found["_id"],
                 document=row,
                 if_seq_no=found["_seq_no"],
                 if_primary_term=found["_primary_term"],
-                require_alias=True,
             )
         except ConflictError:
             return False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
@@ -15,6 +15,8 @@ from elasticsearch.helpers import streaming_bulk
 
 from processors.errors import SettingsError, StoreError
 from sulh.stores import Access
+
+T = TypeVar("T")
 
 REQUEST_SECONDS: Final = 60
 """How long one request may take: a bulk of 8 MB on a busy node takes a few seconds."""
@@ -54,6 +56,26 @@ _CLOSED: Final = (
     "an index is closed to writes while `sulh index migrate` moves it: nothing is lost; run that command to its end,"
     " then this one again"
 )
+
+
+def patiently(address: str, call: Callable[[], T]) -> T:
+    """Call, and call again as long as `sulh index migrate` keeps an index closed; raises StoreError after a while."""
+    until = time.monotonic() + BLOCKED_SECONDS
+    pause = 0.25
+    while True:
+        try:
+            return call()
+        except ApiError as error:
+            if not _closed(cause(error.body)[1]):
+                raise
+            if time.monotonic() > until:
+                raise StoreError(f"{address}: {_CLOSED}") from None
+        time.sleep(pause)
+        pause = min(2 * pause, 4)
+
+
+def _closed(reason: str) -> bool:
+    return "index write" in reason and "blocked by" in reason
 
 
 @contextmanager
@@ -164,11 +186,19 @@ class Failed:
         return self.status == 409
 
 
-def bulk(client: Elasticsearch, address: str, actions: Iterable[dict[str, Any]], *, alias: bool) -> list[Failed]:
+def bulk(
+    client: Elasticsearch,
+    address: str,
+    actions: Iterable[dict[str, Any]],
+    *,
+    alias: bool,
+    seen: set[str] | None = None,
+) -> list[Failed]:
     """Write rows, sending those again that a busy node puts off; gives the rows that it refuses for what they hold.
 
     Raises StoreError where the node takes none: then nothing says that a row is written, and all are to be sent again.
-    With ``alias`` a name that is no alias is refused, where Elasticsearch would make an index of guessed fields.
+    With ``alias`` a name that is no alias is refused, where Elasticsearch would make an index of guessed fields. The
+    names of the indices that answered are added to ``seen``.
     """
     waiting = list(actions)
     if not waiting:
@@ -189,11 +219,13 @@ def bulk(client: Elasticsearch, address: str, actions: Iterable[dict[str, Any]],
             raise_on_error=False,
             require_alias=alias,
         ):
+            (item,) = answer.values()
+            if seen is not None and item.get("status") in (200, 201, 400, 409):
+                seen.add(item["_index"])
             if ok:
                 continue
-            (item,) = answer.values()
             status, (kind, reason) = item.get("status", 0), cause(item.get("error") or {})
-            if "index write" in reason and "blocked by" in reason:
+            if _closed(reason):
                 blocked.add(f"{item.get('_index', '')}/{item['_id']}")
                 continue
             if status not in (400, 409):

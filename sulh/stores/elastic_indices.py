@@ -34,10 +34,21 @@ class Index:
     fingerprint: str
     """That of the mappings it was made with; see `mappings.fingerprint`."""
     filling: str
-    """What it was made for where it is being filled (``rebuild``, ``migrate``); empty once it serves."""
+    """What it was made for (``rebuild``, ``migrate``) until it serves; the mark may outlast that by a moment."""
+    source: str
+    """The index that it is filled from, by `sulh index migrate`."""
+    copied: int
+    """Up to which sequence number the rows of the source are in it."""
+    closing: bool
+    """Whether the source was closed to writes for the last rows."""
     read: bool
     write: bool
     """Whether the alias for readers, and that for writers, points to it."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether an alias points to it, so that it is the truth of its kind."""
+        return self.read or self.write
 
     @property
     def outdated(self) -> bool:
@@ -82,8 +93,10 @@ def indices(client: Elasticsearch, prefix: str) -> list[Index]:
                 number=int(match[2]),
                 schema=meta.get("schema", 0),
                 fingerprint=meta.get("fingerprint", ""),
-                # Whatever it says: once it has an alias, it serves.
-                filling="" if aliases else meta.get("filling", ""),
+                filling=meta.get("filling", ""),
+                source=meta.get("source", ""),
+                copied=meta.get("copied", -1),
+                closing=meta.get("closing", False),
                 read=f"{prefix}-{match[1]}" in aliases,
                 write=f"{prefix}-{match[1]}-write" in aliases,
             )
@@ -91,16 +104,13 @@ def indices(client: Elasticsearch, prefix: str) -> list[Index]:
     return sorted(found, key=lambda index: (KINDS.index(index.kind), index.number))
 
 
-def check(client: Elasticsearch, address: str, prefix: str) -> None:
-    """Raise StoreError, which says what to do, where the indices are not all there or of another version."""
+def check(client: Elasticsearch, address: str, prefix: str) -> dict[str, Index]:
+    """Give the indices that serve, by kind; raises StoreError where some lack, or a newer sulh made them.
+
+    Those of an older schema can be read; `refuse_older` is for who wants to write.
+    """
     found = indices(client, prefix)
     refuse_newer(found, address)
-    for index in found:
-        if index.write and index.schema < SCHEMA:
-            raise StoreError(
-                f"{address}: the index {index.name} is of an older schema ({index.schema}, this sulh writes {SCHEMA}):"
-                " run `sulh index migrate`"
-            )
     for kind in KINDS:
         for role, there in (
             ("", [index for index in found if index.kind == kind and index.read]),
@@ -112,12 +122,23 @@ def check(client: Elasticsearch, address: str, prefix: str) -> None:
                     f"{address}: the alias {prefix}-{kind}{role} {what}: run `sulh index create`, which makes what"
                     " lacks and leaves the rest"
                 )
+    return {index.kind: index for index in found if index.write}
+
+
+def refuse_older(found: Iterable[Index], address: str) -> None:
+    """Raise StoreError where an index that serves is of an older schema, which this sulh can read and not write."""
+    for index in found:
+        if index.write and index.schema < SCHEMA:
+            raise StoreError(
+                f"{address}: the index {index.name} is of an older schema ({index.schema}, this sulh writes {SCHEMA}):"
+                " run `sulh index migrate`"
+            )
 
 
 def refuse_newer(found: Iterable[Index], address: str) -> None:
     """Raise StoreError where an index that serves was made by a newer sulh."""
     for index in found:
-        if (index.read or index.write) and index.schema > SCHEMA:
+        if index.serves and index.schema > SCHEMA:
             raise StoreError(
                 f"{address}: the index {index.name} was made by a newer sulh (schema {index.schema}, this sulh knows"
                 f" {SCHEMA}): upgrade sulh"
@@ -216,7 +237,7 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
     put_templates(client, prefix)
     made = []
     for kind in KINDS:
-        own = [index for index in there if index.kind == kind and not index.filling]
+        own = [index for index in there if index.kind == kind and (index.serves or not index.filling)]
         readable, writable = [i for i in own if i.read], [i for i in own if i.write]
         if len(readable) > 1 or len(writable) > 1:
             raise StoreError(
@@ -231,7 +252,7 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
             client.indices.update_aliases(actions=[*_aliases(prefix, kind, serving[0].name)])
             made += [f"{prefix}-{kind}", f"{prefix}-{kind}-write"]
         else:
-            name = f"{prefix}-{kind}-{_next(there, kind):06d}"
+            name = f"{prefix}-{kind}-{next_number(there, kind):06d}"
             try:
                 make_index(client, prefix, kind, name)
             except BadRequestError as error:
@@ -243,15 +264,20 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
     return made
 
 
-def _next(there: Iterable[Index], kind: str) -> int:
+def next_number(there: Iterable[Index], kind: str) -> int:
     return max((index.number for index in there if index.kind == kind), default=0) + 1
 
 
-def make_index(client: Elasticsearch, prefix: str, kind: str, name: str, *, filling: str = "") -> None:
+def meta_of(kind: str, **more: Any) -> dict[str, Any]:
+    """Give what an index says of itself: the mappings it was made with, and what it is made for."""
+    return {"schema": SCHEMA, "fingerprint": fingerprint(kind), **more}
+
+
+def make_index(
+    client: Elasticsearch, prefix: str, kind: str, name: str, *, filling: str = "", source: str = ""
+) -> None:
     """Make one index; with its aliases, unless it is to be filled first."""
-    meta: dict[str, Any] = {"schema": SCHEMA, "fingerprint": fingerprint(kind)}
-    if filling:
-        meta["filling"] = filling
+    meta = meta_of(kind, filling=filling, source=source) if filling else meta_of(kind)
     aliases = {} if filling else {alias: about for alias, about in _alias_bodies(prefix, kind)}
     client.indices.create(index=name, mappings={"_meta": meta}, aliases=aliases, wait_for_active_shards="1")
 
@@ -264,18 +290,31 @@ def _aliases(prefix: str, kind: str, name: str) -> list[dict[str, Any]]:
     return [{"add": {"index": name, "alias": alias, **about}} for alias, about in _alias_bodies(prefix, kind)]
 
 
+def alias_moves(prefix: str, old: Index, new: str) -> list[dict[str, Any]]:
+    """Give what lets a new index take the place of one that serves."""
+    return [*_unserved(prefix, old), *_aliases(prefix, old.kind, new)]
+
+
+def _unserved(prefix: str, index: Index) -> list[dict[str, Any]]:
+    return [
+        {"remove": {"index": index.name, "alias": alias, "must_exist": True}}
+        for alias, there_is in ((f"{prefix}-{index.kind}", index.read), (f"{prefix}-{index.kind}-write", index.write))
+        if there_is
+    ]
+
+
 def fresh_indices(
     client: Elasticsearch, prefix: str, kinds: Iterable[str], *, filling: str = "rebuild"
 ) -> dict[str, str]:
     """Make a new index a kind, without aliases; what an interrupted call of the same purpose left is removed."""
     put_templates(client, prefix)
     there = indices(client, prefix)
-    left = [index.name for index in there if index.filling == filling and not (index.read or index.write)]
+    left = [index.name for index in there if index.filling == filling and not index.serves]
     if left:
         client.indices.delete(index=left)
     made = {}
     for kind in kinds:
-        made[kind] = f"{prefix}-{kind}-{_next(there, kind):06d}"
+        made[kind] = f"{prefix}-{kind}-{next_number(there, kind):06d}"
         make_index(client, prefix, kind, made[kind], filling=filling)
     return made
 
@@ -285,18 +324,13 @@ def swap(client: Elasticsearch, prefix: str, made: Mapping[str, str], *, drop: b
     there = indices(client, prefix)
     actions: list[dict[str, Any]] = []
     for kind, name in made.items():
-        meta = {"schema": SCHEMA, "fingerprint": fingerprint(kind)}
-        client.indices.put_mapping(index=name, meta=meta)
+        client.indices.put_mapping(index=name, meta=meta_of(kind))
         actions += _aliases(prefix, kind, name)
         for index in there:
-            if index.kind != kind or index.name == name or not (index.read or index.write):
+            if index.kind != kind or index.name == name or not index.serves:
                 continue
             if drop:
                 actions.append({"remove_index": {"index": index.name}})
                 continue
-            actions += [
-                {"remove": {"index": index.name, "alias": alias}}
-                for alias, there_is in ((f"{prefix}-{kind}", index.read), (f"{prefix}-{kind}-write", index.write))
-                if there_is
-            ]
+            actions += _unserved(prefix, index)
     client.indices.update_aliases(actions=actions)

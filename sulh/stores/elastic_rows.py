@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
+from mappings import properties
 from processors import fold
 from processors.records import Alert, Comparison, Document, Event, LedgerRow, Record, Rejection, Verdict, digest, utc
 from sulh.pairs import between_pair, side
-from sulh.stores import Outcome, Refusal
+from sulh.stores import Delivery, Outcome, Refusal
 
 LANGUAGES: Final = ("ar", "en", "fr", "ru", "tr")
 """Those that have an analyzer of their own in `mappings/elasticsearch/documents.json`."""
@@ -249,6 +250,53 @@ def tally_row(tally: LedgerRow) -> dict[str, Any]:
 def tally_id(tally: LedgerRow) -> str:
     """Give the id by which a later count replaces an earlier one."""
     return digest("tally", tally.source, tally.day.isoformat(), tally.step, tally.disposition, tally.reason)
+
+
+_RECORDS: Final[dict[str, type[Record]]] = {
+    "documents": Document,
+    "revisions": Document,
+    "events": Event,
+    "comparisons": Comparison,
+    "alerts": Alert,
+    "deliveries": Delivery,
+}
+_TOLD: Final = ("source", "language", "title", "url", "published_at", "fetched_at", "dated_at", "story", "origin")
+
+
+def anew(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a row as this sulh would write it: what its record tells is derived again, the rest is carried over."""
+    if row.get("retired"):
+        return dict(row)
+    fresh = {name: value for name, value in row.items() if name in properties(kind)}
+    if kind == "documents":
+        document = record_of(Document, row)
+        fresh |= document_row(Placed(document=document, events=(), comparisons=()), origin=row["origin"])
+        # What its events and comparisons say, which are rows of their own.
+        fresh |= {name: row[name] for name in ("kinds", "actors", "claims", "event_ids", "comparison_ids")}
+    elif kind == "revisions":
+        fresh |= revision_row(record_of(Document, row))
+    elif kind == "events":
+        fresh |= event_row(record_of(Event, row), {name: row[name] for name in _TOLD})
+    elif kind == "comparisons":
+        fresh |= comparison_row(record_of(Comparison, row), {name: row[name] for name in _TOLD})
+    elif kind == "stories":
+        fresh |= story_row(row["id"], row["members"])
+    elif kind == "alerts":
+        verdict = (row["verdict"], row["why"], row["judged_at"])
+        fresh |= alert_row(record_of(Alert, row), language=row["language"], verdict=verdict)
+    return fresh
+
+
+def essence(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a row must not lose when it moves: the fields of its record, or all where it holds none."""
+    if row.get("retired"):
+        return {"retired": True}
+    record = _RECORDS.get(kind)
+    if record is not None:
+        return fields_of(record_of(record, row))
+    if kind == "stories":
+        return {name: row[name] for name in ("id", "members")}
+    return {name: value for name, value in row.items() if name not in ("written", "retired")}
 
 
 def in_reading_order(events: Iterable[Event]) -> tuple[Event, ...]:
