@@ -1068,12 +1068,13 @@ def kibana_import(ctx: click.Context, since: datetime | None, until: datetime | 
     settings = settings_of(ctx)
     if not settings.kibana:
         raise SulhError("no Kibana is set: set SULH_KIBANA to its address, e.g. https://localhost:5601")
-    objects = _saved_objects(settings, since, until)
-    done = Kibana(settings.kibana, settings.access, ca=settings.kibana_ca).put(objects)
+    kibana = Kibana(settings.kibana, settings.access, ca=settings.kibana_ca)
+    version = kibana.version()
+    done = kibana.put(_saved_objects(settings, since, until))
     if as_json:
-        emit([{"kibana": done.version, "new": done.new, "replaced": done.replaced, "unchanged": done.unchanged}])
+        emit([{"kibana": version, "new": done.new, "replaced": done.replaced, "unchanged": done.unchanged}])
         return
     for what, names in (("new", done.new), ("replaced", done.replaced)):
         for name in names:
             click.echo(f"{what:<8}  {name}")
-    click.echo(f"Kibana {done.version}: {len(done.new)} new, {len(done.replaced)} replaced, {done.unchanged} unchanged")
+    click.echo(f"Kibana {version}: {len(done.new)} new, {len(done.replaced)} replaced, {done.unchanged} unchanged")

@@ -3,7 +3,7 @@
 It works from the aggregations that stand in the saved object, not from the description, so that a slip in making the
 object shows in the answer. Kibana's own ways that matter here: the time range is a filter on the view's time field;
 metrics stand in the innermost bucket; a terms bucket that is ordered by a metric carries that metric too; and bars over
-the view's own time field grow longer where there would be more than 100 of them.
+the view's own time field grow to the longest unit that lies a hundred times in the range.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _bucket(bucket: dict[str, Any], metrics: list[dict[str, Any]], time_field: s
 
 
 def _grown(every: str, span: timedelta) -> str:
-    """Give the length of a bar such that there are no more than Kibana draws."""
+    """Give the length of a bar as Kibana draws it: at least the longest unit that lies `BARS` times in the range."""
     lengths = dict(_LENGTHS)
     least = next((name for name, length in _LENGTHS if length <= span / BARS), every)
     return least if lengths[every] < lengths[least] else every

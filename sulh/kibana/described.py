@@ -79,8 +79,8 @@ class Bucket(Knowledge):
     order: Literal["most", "least", "name"] = "most"
     """values: by the first metric, or alphabetically."""
     every: Literal["day", "week", "month"] = "day"
-    """time: how long one bar is; Kibana takes longer ones where there would be more than 100 (unless the field is
-    another than the view's own time field)."""
+    """time: how long one bar is. Over the view's own time field Kibana draws weeks for days from two years on, and
+    months from eight; over another field bars stay what they are."""
     filters: Mapping[str, str] = Field(default_factory=dict)
     """filters: label to KQL."""
 

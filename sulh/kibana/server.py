@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,6 @@ class KibanaError(SulhError):
 class Imported:
     """What an import did."""
 
-    version: str
     new: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     unchanged: int = 0
@@ -73,14 +72,14 @@ class Kibana:
     def version(self) -> str:
         """Give the version. Raises KibanaError where this is no Kibana, or not one that answers."""
         answer = self._ask("GET", "/api/status")
+        if answer.status == 503 and ("kbn-name" in answer.headers or b"Kibana" in answer.body):
+            raise KibanaError(f"{self.address}: Kibana is not ready: wait until it has started, then run this again")
         said = answer.json()
         if "kbn-name" not in answer.headers and not (isinstance(said, dict) and "status" in said):
             raise KibanaError(
                 f"{self.address}: this is not a Kibana: check SULH_KIBANA (its address as a browser shows it, with the"
                 " base path, without /app)"
             )
-        if answer.status == 503:
-            raise KibanaError(f"{self.address}: Kibana is not ready: wait until it has started, then run this again")
         self._refused(answer)
         number = said.get("version", {}).get("number", "") if isinstance(said, dict) else ""
         if not number:
@@ -93,22 +92,23 @@ class Kibana:
             )
         return str(number)
 
-    def held(self, objects: Iterable[Saved]) -> dict[tuple[str, str], Saved]:
+    def held(self, objects: Sequence[Saved]) -> dict[tuple[str, str], Saved]:
         """Give those of the objects that Kibana holds, as it holds them, by type and id."""
+        if not objects:
+            return {}
         wanted = [{"type": each["type"], "id": each["id"]} for each in objects]
         body = json.dumps({"objects": wanted, "excludeExportDetails": True, "includeReferencesDeep": False}).encode()
         answer = self._ask("POST", "/api/saved_objects/_export", body, "application/json")
         if answer.status == 400:
-            # Some are missing: Kibana then exports none, and names the missing.
+            # Kibana then exports none, and names those that it does not find, or that these credentials may not see.
             said = answer.json()
-            missing = {
-                (each.get("type"), each.get("id"))
-                for each in (said.get("attributes", {}) if isinstance(said, dict) else {}).get("objects", ())
-            }
-            there = [each for each in wanted if (each["type"], each["id"]) not in missing]
-            if not missing or not there or len(there) == len(wanted):
-                return {}
-            return self.held(there)
+            named = said.get("attributes", {}).get("objects", ()) if isinstance(said, dict) else ()
+            if any(each.get("error", {}).get("statusCode") == 403 for each in named):
+                raise KibanaError(f"{self.address}: {_ROLE.format('read')}")
+            missing = {(each.get("type"), each.get("id")) for each in named}
+            there = [each for each in objects if (each["type"], each["id"]) not in missing]
+            if missing and len(there) < len(objects):
+                return self.held(there)
         self._refused(answer)
         found = {}
         for line in answer.body.splitlines():
@@ -118,11 +118,10 @@ class Kibana:
 
     def put(self, objects: Sequence[Saved]) -> Imported:
         """Import the objects that Kibana lacks or holds otherwise. Raises KibanaError where it does not take all."""
-        version = self.version()
         there = self.held(objects)
         wanted = [each for each in objects if not same(each, there.get((each["type"], each["id"])))]
         if not wanted:
-            return Imported(version=version, unchanged=len(objects))
+            return Imported(unchanged=len(objects))
         body, kind = _form("sulh.ndjson", ndjson(wanted).encode())
         answer = self._ask("POST", "/api/saved_objects/_import?overwrite=true", body, kind)
         self._refused(answer)
@@ -138,7 +137,7 @@ class Kibana:
             )
         new = tuple(label(each) for each in wanted if (each["type"], each["id"]) not in there)
         replaced = tuple(label(each) for each in wanted if (each["type"], each["id"]) in there)
-        return Imported(version=version, new=new, replaced=replaced, unchanged=len(objects) - len(wanted))
+        return Imported(new=new, replaced=replaced, unchanged=len(objects) - len(wanted))
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> _Answer:
         headers = {"kbn-xsrf": "sulh", "Accept": "*/*", **self._headers}
@@ -185,10 +184,7 @@ class Kibana:
         if answer.status == 401:
             raise KibanaError(f"{self.address}: {_CREDENTIALS}")
         if answer.status == 403:
-            raise KibanaError(
-                f"{self.address}: these credentials may not write saved objects: use those of the role admin"
-                f" (`sulh index key admin`){': ' + message if message else ''}"
-            )
+            raise KibanaError(f"{self.address}: {_ROLE.format('write')}{f' ({message})' if message else ''}")
         if answer.status in (301, 302, 303, 307, 308):
             raise KibanaError(
                 f"{self.address}: sends us elsewhere: check SULH_KIBANA (with the base path, as a browser shows it)"
@@ -205,6 +201,11 @@ class Kibana:
 
 _CREDENTIALS: Final = (
     "Kibana refuses these credentials: check SULH_STORE_API_KEY, or SULH_STORE_USER and SULH_STORE_PASSWORD"
+)
+
+_ROLE: Final = (
+    "these credentials may not {} saved objects: use those of the role admin, such as the key that"
+    " `sulh index key admin` prints"
 )
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mappings import KINDS
-from sulh.kibana.described import described, field_of, type_of
-from sulh.kibana.kql import fields_in, parse
+from processors.errors import KnowledgeError
+from sulh.kibana.asks import asks
+from sulh.kibana.described import FOLDER, Times, described, field_of, type_of
+from sulh.kibana.kql import asked, fields_in, parse
 from sulh.kibana.saved import build, ndjson
 from sulh.pipeline import registers_of
+from tests.sample_store import registers
 
+NOW = datetime(2014, 12, 1, tzinfo=UTC)
 REGISTERS = registers_of(None)
 
 LOWEST = {
@@ -170,3 +177,178 @@ def test_all_claims_are_told(objects: list[dict[str, Any]]) -> None:
     claims = [claim.id for _, claim in REGISTERS.claims()]
     assert len(claims) == 34
     assert all(any(f"**{claim}**" in text for text in texts) for claim in claims)
+
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the description, to spoil."""
+    return Path(shutil.copytree(FOLDER, tmp_path / "kibana"))
+
+
+def spoil(folder: Path, name: str, old: str, new: str) -> tuple[Path, int]:
+    """Replace the first of a text in a file; gives the file, and the line on which the new text begins."""
+    file = folder / name
+    text = file.read_text(encoding="utf-8")
+    assert old in text, old
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return file, text[: text.index(old)].count("\n") + 1
+
+
+BOARD = "dashboards/claim-board.yml"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("views.yml", "index: comparisons", "index: comparison", "there is no index of 'comparison'; expected one of"),
+        ("views.yml", "time: opened_at", "time: opened", "there is no field 'opened' in alerts"),
+        ("views.yml", "time: opened_at", "time: title.keyword", "which a time range does not take: date"),
+        ("views.yml", "bearing: bearing", "bering: bearing", "there is no field 'bering' in comparisons"),
+        ("views.yml", "title: Alerts", "titel: Alerts", "unknown key; expected one of index, title, time"),
+        ("searches.yml", "view: events", "view: event", "there is no data view 'event'; expected one of alerts"),
+        ("searches.yml", "newest: opened_at", "newest: sentence", "which a sort does not take"),
+        ("searches.yml", "kinds, actors,", "kinds, actor,", "there is no field 'actor' in documents"),
+        ("searches.yml", "claim: 70", "claims: 70", "there is no column 'claims'"),
+        ("searches.yml", '"not state: sent"', '"not stat: sent"', "there is no field 'stat' in deliveries"),
+        ("searches.yml", '"not state: sent"', '"state: sent*"', "'*' is not expected here"),
+        (BOARD, "type: rows-of-bars", "type: pie", "input should be 'table', 'bars'"),
+        (BOARD, "of: distinct, field: origin", "of: sum, field: origin", "which a metric of sum does not take"),
+        (BOARD, "field: claim, most", "field: sentence, most", "sentence.keyword is one"),
+        (BOARD, "by: time, field: day", "by: time, field: claim", "a bucket by time does not take: date"),
+        (BOARD, "{of: rows,", "{of: rows, field: claim,", "rows are counted without a field"),
+        (BOARD, "row: 26, width: 16", "row: 20, width: 16", "totals lies over origins"),
+        (BOARD, "column: 26, row: 0", "column: 27, row: 0", "claims reaches beyond the 48 columns"),
+        (BOARD, "id: totals", "id: origins", "'origins' is the id of another panel"),
+        (BOARD, "search: claim-sentences", "search: sentences", "there is no saved search 'sentences'"),
+        (BOARD, "from: 2014-01-01", "from: last year", "string should match pattern"),
+        (BOARD, 'supports: "#54b399"', "supports: green", "string should match pattern"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_file_and_line(copy: Path, name: str, old: str, new: str, said: str) -> None:
+    file, line = spoil(copy, name, old, new)
+    with pytest.raises(KnowledgeError) as error:
+        described(copy)
+    assert str(error.value).startswith(f"{file}:"), error.value
+    assert said in str(error.value), error.value
+    assert abs(int(str(error.value).removeprefix(f"{file}:").split(":")[0]) - line) <= 2, (line, error.value)
+
+
+def test_what_a_panel_lacks_or_has_too_much_is_named(copy: Path) -> None:
+    spoil(copy, BOARD, "    text: |", "    markdown: |")
+    with pytest.raises(KnowledgeError, match="unknown key; expected one of id, title, answers, type"):
+        described(copy)
+    spoil(copy, BOARD, "    markdown: |", "    search: alerts\n    text: |")
+    with pytest.raises(KnowledgeError, match=r"panels\.1\.search: a panel of type text has no search"):
+        described(copy)
+    spoil(copy, BOARD, "    search: alerts\n", "")
+    spoil(copy, BOARD, "    metrics: [{of: distinct, field: origin, label: independent origins}]\n", "")
+    with pytest.raises(KnowledgeError, match="origins: a panel of type rows-of-bars needs metrics"):
+        described(copy)
+
+
+def test_a_folder_without_dashboards_is_named(copy: Path) -> None:
+    shutil.rmtree(copy / "dashboards")
+    with pytest.raises(KnowledgeError, match="there is no dashboard here"):
+        described(copy)
+
+
+def test_a_person_can_add_a_panel(copy: Path) -> None:
+    panel = """
+  - id: by-filter
+    title: From the border
+    answers: How many stories tell of the border, and how many of the rest.
+    type: table
+    place: {column: 0, row: 90, width: 48, height: 10}
+    view: comparisons
+    filter: "score >= 0.5 and not language: (ru or tr)"
+    metrics: [{of: distinct, field: story, label: stories}]
+    buckets: [{by: filters, label: where, filters: {border: 'sentence: "the border"', all: ""}}]
+"""
+    with (copy / BOARD).open("a", encoding="utf-8") as file:
+        file.write(panel)
+    what = described(copy)
+    (made,) = (each for each in build(what, REGISTERS) if each["id"] == "sulh-claim-board-by-filter")
+    state = json.loads(made["attributes"]["visState"])
+    assert [agg["type"] for agg in state["aggs"]] == ["cardinality", "filters"]
+    board = what.dashboards["claim-board"]
+    asked = asks(what, board, board.panels[-1], now=NOW)
+    assert asked is not None
+    border = {"bool": {"should": [{"match_phrase": {"sentence": "the border"}}], "minimum_should_match": 1}}
+    assert asked.body["aggs"] == {
+        "2": {
+            "filters": {"filters": {"border": border, "all": {"match_all": {}}}},
+            "aggs": {"1": {"cardinality": {"field": "story"}}},
+        }
+    }
+
+
+# --------------------------------------------------------------------------------------------- what is asked
+
+
+@pytest.mark.parametrize(
+    ("text", "asked_for"),
+    [
+        ("a: b", {"match": {"a": "b"}}),
+        ('a.b: "c d"', {"match_phrase": {"a.b": "c d"}}),
+        ("a: *", {"exists": {"field": "a"}}),
+        ("a >= 3", {"range": {"a": {"gte": "3"}}}),
+        ("a < 2014-11-01", {"range": {"a": {"lt": "2014-11-01"}}}),
+    ],
+)
+def test_a_filter_asks_what_kibana_asks(text: str, asked_for: dict[str, Any]) -> None:
+    one = {"bool": {"should": [asked_for], "minimum_should_match": 1}}
+    assert asked(parse(text)) == one
+    assert asked(parse(f"not {text}")) == {"bool": {"must_not": one}}
+    assert asked(parse(f"({text}) AND {text}")) == {"bool": {"filter": [one, one]}}
+
+
+def test_and_binds_closer_than_or() -> None:
+    query = asked(parse("a: 1 or b: (2 or 3) and not c: 4"))
+    (left, right) = query["bool"]["should"]
+    assert left == asked(parse("a: 1"))
+    assert right["bool"]["filter"][1] == asked(parse("not c: 4"))
+    assert fields_in(parse("a: 1 or b: (2 or 3) and not c: 4")) == ("a", "b", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a:", "a: b c: d", "a: (b", "a: b)", "a: b*", "and a: b", "not", 'a: "b', "a: {b: c}"]
+)
+def test_a_filter_that_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "interval"),
+    [
+        ("2014-11-01", "2014-11-30", "1d"),
+        ("2014-01-01", "2014-12-31", "1d"),
+        ("2010-01-01", "now", "1w"),
+        ("2000-01-01", "now", "1M"),
+    ],
+)
+def test_bars_grow_as_kibana_lets_them_grow(since: str, until: str, interval: str) -> None:
+    what = described()
+    board = what.dashboards["sources-and-coverage"].model_copy(update={"time": Times(**{"from": since, "to": until})})
+    (panel,) = (each for each in board.panels if each.id == "by-day")
+    asked_for = asks(what, board, panel, now=NOW)
+    assert asked_for is not None
+    assert asked_for.body["aggs"]["2"]["date_histogram"]["calendar_interval"] == interval
+    # Over another field than the one of the time range, they stay what they are.
+    claims = what.dashboards["claim-board"].model_copy(update={"time": board.time})
+    (over_time,) = (each for each in claims.panels if each.id == "over-time")
+    asked_for = asks(what, claims, over_time, now=NOW)
+    assert asked_for is not None
+    assert asked_for.body["aggs"]["2"]["date_histogram"]["calendar_interval"] == "1d"
+
+
+def test_marks_of_markdown_in_a_claim_show_as_they_are() -> None:
+    texts = [
+        json.loads(each["attributes"]["visState"])["params"]["markdown"]
+        for each in build(described(), registers())
+        if each["id"] == "sulh-claim-board-claims"
+    ]
+    assert "| **C01** | Claim C01 says that the two made a truce & \\<b\\>more\\</b\\>. |" in texts[0]
