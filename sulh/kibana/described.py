@@ -42,6 +42,8 @@ class View(Knowledge):
     """The field that the time range applies to; without one it applies to nothing, and all rows show."""
     links: tuple[str, ...] = ()
     """Fields that hold web addresses: shown as links."""
+    opens: Mapping[str, str] = Field(default_factory=dict)
+    """Fields that hold the id of a row elsewhere: a click on one opens that row in this saved search."""
     names: Mapping[str, Line] = Field(default_factory=dict)
     """Field names in plain words."""
 
@@ -169,6 +171,8 @@ def described(folder: Path = FOLDER) -> Described:
     searches = load(searches_file, Searches).searches
     for id, search in searches.items():
         _check_search(searches_file, id, search, views)
+    for id, view in views.items():
+        _check_opened(views_file, id, view, views, searches)
     files = sorted((folder / "dashboards").glob("*.yml"))
     if not files:
         raise KnowledgeError(f"{folder / 'dashboards'}: there is no dashboard here; expected one *.yml file each")
@@ -252,6 +256,16 @@ def _check_view(file: Path, id: str, view: View) -> None:
         check.field(("views", id, "links", number), name, frozenset({"keyword"}), "a link")
     for name in view.names:
         check.field(("views", id, "names", name), name)
+
+
+def _check_opened(file: Path, id: str, view: View, views: Mapping[str, View], searches: Mapping[str, Search]) -> None:
+    check = _Checks(file, view.index)
+    for name, search in view.opens.items():
+        where: Where = ("views", id, "opens", name)
+        check.field(where, name, frozenset({"keyword"}), "a link")
+        check.one_of(where, search, searches, "saved search")
+        if field_of(views[searches[search].view].index, "id") is None:
+            raise wrong(file, where, f"the rows of the saved search {search} have no id to be found by")
 
 
 def _check_search(file: Path, id: str, search: Search, views: Mapping[str, View]) -> None:

@@ -76,12 +76,27 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
+_ALWAYS: Final = "time:(from:now-50y,to:now)"
+_BY_ID: Final = "query:(language:kuery,query:'id:{{value}}')"
+
+
+def _link(url: str, label: str) -> dict[str, Any]:
+    """Give the format of a field whose values are shown as links; without a template each is an address itself."""
+    return {
+        "id": "url",
+        "params": {"type": "a", "openLinkInCurrentTab": False, "labelTemplate": label, "urlTemplate": url},
+    }
+
+
 def _view(name: _Names, id: str, view: View) -> Saved:
-    link = {"id": "url", "params": {"type": "a", "openLinkInCurrentTab": False, "labelTemplate": "", "urlTemplate": ""}}
+    formats = {field: _link("", "") for field in view.links}
+    for field, search in view.opens.items():
+        row = f"../app/discover#/view/{name.id('search', search)}?_g=({_ALWAYS})&_a=({_BY_ID})"
+        formats[field] = _link(row, "{{value}}")
     attributes: dict[str, Any] = {
         "title": f"{name.prefix}-{view.index}",
         "name": name.title(view.title),
-        "fieldFormatMap": _text(dict.fromkeys(view.links, link)),
+        "fieldFormatMap": _text(formats),
         "fieldAttrs": _text({field: {"customLabel": words} for field, words in view.names.items()}),
         "fields": "[]",
         "runtimeFieldMap": "{}",

@@ -121,6 +121,18 @@ def test_data_views_are_the_aliases_for_readers(prefix: str, objects: list[dict[
     assert titles <= {f"{prefix}-{kind}" for kind in KINDS}
 
 
+def test_a_click_on_an_id_opens_a_saved_search_that_is_there(prefix: str, objects: list[dict[str, Any]]) -> None:
+    searches = {each["id"] for each in objects if each["type"] == "search"}
+    opened = {}
+    for each in objects:
+        for field, about in json.loads(each["attributes"].get("fieldFormatMap", "{}")).items():
+            if url := about["params"]["urlTemplate"]:
+                opened[each["id"], field] = url.split("?")[0].removeprefix("../app/discover#/view/")
+                assert url.endswith("&_a=(query:(language:kuery,query:'id:{{value}}'))")
+    assert opened[f"{prefix}-view-alerts", "members.document"] == f"{prefix}-search-documents"
+    assert set(opened.values()) <= searches
+
+
 def kind_of(each: dict[str, Any], objects: list[dict[str, Any]]) -> str:
     """Give the kind of row that an object reads."""
     (view,) = (one["id"] for one in each["references"] if one["type"] == "index-pattern")
@@ -207,6 +219,9 @@ BOARD = "dashboards/claim-board.yml"
         ("views.yml", "time: opened_at", "time: opened", "there is no field 'opened' in alerts"),
         ("views.yml", "time: opened_at", "time: title.keyword", "which a time range does not take: date"),
         ("views.yml", "bearing: bearing", "bering: bearing", "there is no field 'bering' in comparisons"),
+        ("views.yml", "{alert: alerts}", "{alert: alert}", "there is no saved search 'alert'; expected one of alerts"),
+        ("views.yml", "{alert: alerts}", "{alert: declined}", "saved search declined have no id to be found by"),
+        ("views.yml", "{alert: alerts}", "{error: alerts}", "error is of type text, which a link does not take"),
         ("views.yml", "title: Alerts", "titel: Alerts", "unknown key; expected one of index, title, time"),
         ("searches.yml", "view: events", "view: event", "there is no data view 'event'; expected one of alerts"),
         ("searches.yml", "newest: opened_at", "newest: sentence", "which a sort does not take"),

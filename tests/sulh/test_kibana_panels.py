@@ -196,7 +196,9 @@ def test_the_alerts_stand_as_in_sulh_alerts(both: Both) -> None:
     told = both.rows("alert-queue", "alerts")
     assert [row[-1] for row in told] == [row.alert.id for row in queue]
     assert [row[0] for row in told] == [row.queue for row in queue]
-    assert "a truce of the government's" in {row[11] for row in told}
+    members = [{member.document for member in row.alert.members} for row in queue]
+    assert [set(row[10].split(", ")) for row in told] == members
+    assert "a truce of the government's" in {row[12] for row in told}
 
 
 def test_the_messages_are_those_of_the_outbox(both: Both) -> None:
