@@ -6,7 +6,6 @@ python -m tests.kibana_panels http://127.0.0.1:9200 --prefix kibana --fill
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,20 +55,24 @@ def shown(client: Elasticsearch, prefix: str, *, now: datetime) -> Iterator[Show
         yield Shown(dashboard=id, panel=panel, asked=asked, rows=shows(panel, asked.labels, answer))
 
 
-def in_a_line(asked: Asked) -> str:
-    """Give a query such that a person sees what is asked for."""
+def in_a_line(each: Shown) -> str:
+    """Give a query such that a person sees what is asked for; metrics that only order a bucket are left out."""
 
     def told(aggregations: dict[str, Any]) -> str:
+        nested = [one for one in aggregations.values() if "aggs" in one]
         parts = []
-        for each in aggregations.values():
-            (kind,) = [name for name in each if name != "aggs"]
-            inside = f" > {told(each['aggs'])}" if "aggs" in each else ""
-            parts.append(f"{kind}({each[kind].get('field', '')}){inside}")
+        for one in nested or aggregations.values():
+            (kind,) = [name for name in one if name != "aggs"]
+            parts.append(f"{kind}({one[kind].get('field', '')})" + (f" > {told(one['aggs'])}" if "aggs" in one else ""))
         return ", ".join(parts)
 
-    filters = json.dumps(asked.body["query"]["bool"]["filter"], ensure_ascii=False)
-    what = told(asked.body["aggs"]) if asked.body.get("aggs") else "rows" if asked.body["size"] else "count"
-    return f"{asked.index}: {what}; filter {filters}"
+    body = each.asked.body
+    what = told(body["aggs"]) if body.get("aggs") else "rows, newest first" if body["size"] else "count"
+    search = described().searches.get(each.panel.search)
+    kql = search.filter if search else each.panel.filter
+    times = [one["range"] for one in body["query"]["bool"]["filter"] if "range" in one]
+    since = [f"{field} since {range['gte'][:10]}" for one in times for field, range in one.items()]
+    return f"{each.asked.index}: {what}" + "".join(f"; {part}" for part in [kql, *since] if part)
 
 
 def main() -> None:
@@ -90,7 +93,7 @@ def main() -> None:
         print("| dashboard | panel | query | rows | first |\n|---|---|---|---|---|")
         for each in shown(client, given.prefix, now=NOW if given.fill else datetime.now(UTC)):
             first = "; ".join(" · ".join(_short(value) for value in row) for row in each.rows[: given.first])
-            cells = (each.dashboard, each.panel.title, in_a_line(each.asked), str(len(each.rows)), first)
+            cells = (each.dashboard, each.panel.title, in_a_line(each), str(len(each.rows)), first)
             print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
 
 
