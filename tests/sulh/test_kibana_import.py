@@ -11,6 +11,7 @@ import base64
 import email.parser
 import email.policy
 import json
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -190,7 +191,9 @@ def serving(stand_in: StandIn, *, tls: Path | None = None, named: bool = True) -
 
 
 def sulh(home: Path, address: str, *arguments: str, **settings: str) -> Result:
-    environment = {
+    environment: dict[str, str | None] = {
+        # Nothing of the settings of whoever runs the tests.
+        **dict.fromkeys(name for name in os.environ if name.startswith("SULH_")),
         "SULH_HOME": str(home),
         "SULH_STORE": "https://127.0.0.1:1",
         "SULH_STORE_API_KEY": KEY,
