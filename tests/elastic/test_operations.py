@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from pydantic import SecretStr
 
 from mappings import KINDS
+from sulh.cli import main
 from sulh.stores import Access
 from sulh.stores.elastic_client import connect
 from sulh.stores.elastic_indices import check, create
@@ -131,6 +133,36 @@ def test_what_is_asked_of_a_red_or_busy_node_is_answered(type_in: Callable[[str]
         said = type_in(told(section))
         # Nothing is unassigned on a node that is well, which is an error to the last question.
         assert "error" not in said or "There are no unassigned shards" in said
+
+
+def test_the_setup_prints_what_the_page_shows(
+    secure_node: Running, secure_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert secure_node.admin is not None
+    name, password = secure_node.admin
+    for variable in [variable for variable in os.environ if variable.startswith("SULH_")]:
+        monkeypatch.delenv(variable)
+    for variable, value in {
+        "SULH_HOME": str(tmp_path),
+        "SULH_STORE": secure_node.url,
+        "SULH_STORE_CA": str(secure_node.ca),
+        "SULH_STORE_USER": name,
+        "SULH_STORE_PASSWORD": password,
+        "SULH_STORE_PREFIX": secure_prefix,
+    }.items():
+        monkeypatch.setenv(variable, value)
+    key = tmp_path / "writer"
+    printed = []
+    for command in (["index", "create", "--roles"], ["index", "key", "writer", "--out", str(key)]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 0, done.output
+        printed += (
+            done.output.replace(secure_prefix, "sulh").replace(str(key), "/var/lib/sulh-keys/writer").splitlines()
+        )
+    page = (ROOT / "docs" / "team-setup.md").read_text(encoding="utf-8")
+    shown = re.split(r"^\$ docker compose logs .*\n", page, flags=re.MULTILINE)[1].split("```")[0].splitlines()
+    without_ids = [re.sub(r"the key \S+", "the key …", line) for line in (*printed, *shown)]
+    assert without_ids[: len(printed)] == without_ids[len(printed) : 2 * len(printed)]
 
 
 @pytest.fixture(scope="module")

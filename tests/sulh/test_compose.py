@@ -22,7 +22,7 @@ import yaml
 from sulh import __version__
 from sulh.compose import compose_env, required
 from sulh.config import Settings
-from tests.command_lines import arguments, refusal, team_commands
+from tests.command_lines import arguments, refusal
 from tests.conftest import absent
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,7 +124,7 @@ def test_the_daily_job_holds_no_password_of_the_servers() -> None:
     ((_, path, mode),) = [mount for mount in mounts("sulh") if mount[0] == "keys"]
     assert mode == "ro"
     assert environment("sulh")["SULH_STORE_API_KEY_FILE"] == f"{path}/writer"
-    assert f"--out {path}/writer" in SERVICES["setup"]["command"][-1]
+    assert f"index key writer --out {path}/writer" in SERVICES["setup"]["command"][-1]
 
 
 def test_the_key_that_signs_certificates_stays_with_the_service_that_makes_them() -> None:
@@ -147,14 +147,19 @@ def test_the_servers_use_the_certificates_that_are_made_for_them(server: str) ->
 # The program
 
 
-@team_commands
 def test_it_calls_commands_that_the_program_has() -> None:
-    called = [(name, words) for name, line in scripts() for words in [arguments(line.split("||")[-1])] if words]
+    parts = [(name, part) for name, line in scripts() for part in line.split("||")]
+    called = [(name, words) for name, part in parts for words in [arguments(part)] if words]
     assert {name for name, _ in called} == {"setup"}
+    assert [words[:2] for _, words in called] == [
+        ["index", "create"],
+        ["index", "status"],
+        ["index", "key"],
+        ["kibana", "import"],
+    ]
     assert [(words, refusal(words)) for _, words in called if refusal(words)] == []
 
 
-@team_commands
 def test_what_the_comments_tell_to_type_works() -> None:
     told = re.findall(r"docker compose run --rm[^`#\n]*", TEXT)
     assert len(told) >= 3

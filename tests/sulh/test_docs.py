@@ -14,7 +14,11 @@ import yaml
 from mappings import KINDS
 from sulh.cli import main
 from sulh.config import Settings
-from tests.command_lines import COMPOSE_RUN, arguments, fenced, refusal, team_commands
+from sulh.kibana.described import described
+from sulh.kibana.saved import build
+from sulh.kibana.server import label
+from sulh.pipeline import registers_of
+from tests.command_lines import COMPOSE_RUN, arguments, fenced, refusal
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,7 +63,6 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 
 
 @every_page
-@team_commands
 def test_the_program_takes_what_it_tells_to_type(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     wrong = {}
@@ -101,7 +104,6 @@ def test_the_targets_and_settings_that_it_names_are_there(page: Path) -> None:
 
 
 @every_page
-@team_commands
 def test_the_indices_and_roles_that_it_names_are_there(page: Path) -> None:
     roles = {path.stem for path in (ROOT / "mappings" / "roles").glob("*.json")}
     for name in re.findall(r"`sulh-([a-z]+)(?:-write|-\d{6})?`", page.read_text(encoding="utf-8")):
@@ -125,20 +127,39 @@ def said_by_the_program() -> str:
 def test_the_sentences_that_it_explains_are_the_programs() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text[text.index("| sulh says |") :].split("\n\n", 1)[0]
-    sentences = re.findall(r"^\| “([^”]+)” \|", table, flags=re.MULTILINE)
+    sentences = re.findall(r"^\| “([^”]+)”", table, flags=re.MULTILINE)
     assert len(sentences) >= 12
     for sentence in sentences:
         for part in sentence.split("…"):
             assert part.strip() in said_by_the_program(), part
 
 
-def test_the_dashboards_that_it_explains_are_those_that_are_made() -> None:
+def test_the_dashboards_and_panels_that_it_explains_are_those_that_are_made() -> None:
     text = (ROOT / "docs" / "kibana.md").read_text(encoding="utf-8")
-    told = set(re.findall(r"^## (.+)$", text, flags=re.MULTILINE))
-    assert {"Claim board", "Infighting timeline", "Alert queue", "Sources and coverage"} <= told
+    folder = ROOT / "mappings" / "kibana"
+    dashboards = [
+        yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((folder / "dashboards").glob("*.yml"))
+    ]
+    assert len(dashboards) == 4
+    for dashboard in dashboards:
+        section = text.split(f"## {dashboard['title']}\n", 1)[1].split("\n## ", 1)[0]
+        told = re.findall(r"^\| [^|]+\? \| ([^|]+) \|", section, flags=re.MULTILINE)
+        assert set(told) == {panel["title"] for panel in dashboard["panels"]}, dashboard["title"]
+    views = yaml.safe_load((folder / "views.yml").read_text(encoding="utf-8"))["views"].values()
+    search = text.split("## Search\n", 1)[1].split("\n\n", 2)[1].replace("\n", " ")
+    titles = {view["title"] for view in views}
+    assert set(re.findall(r"\*([^*]+)\*", search)) - {"Discover", "Save"} <= titles
 
 
-@team_commands
+def test_the_import_that_it_shows_is_that_of_the_dashboards() -> None:
+    objects = build(described(), registers_of(None), prefix="sulh", time=None)
+    text = (ROOT / "docs" / "team-setup.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^new +(.+)$", text, flags=re.MULTILINE)
+    assert shown
+    assert set(shown) <= {label(each) for each in objects}
+    assert re.findall(r"^Kibana \S+: (\d+) new, 0 replaced, 0 unchanged$", text, re.MULTILINE) == [str(len(objects))]
+
+
 def test_every_command_that_a_team_needs_is_explained() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for name in ("index", "kibana"):
