@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import json
 import os
 import queue
@@ -224,6 +225,20 @@ class Health(Record):
     """Addresses that keep failing."""
     unbalanced: int = 0
     """Items of finished crawls that have no disposition: anything but 0 is an error in the program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent(Record):
+    """How a source's last crawl for news went, as far as its next one depends on it; crawls of the past are none."""
+
+    started_at: datetime | None = None
+    """None where there was none."""
+    outcome: str = "never"
+    """As in `Health`."""
+    failures: int = 0
+    """Crawls in a row that failed, to the last one."""
+    held: bool = False
+    """Whether a crawl is at it right now, for news or for the past."""
 
 
 class BodyError(Exception):
@@ -446,6 +461,23 @@ class Archive:
             unbalanced=unbalanced,
         )
 
+    def recent(self, source: str) -> Recent:
+        """Say how the source's last crawl for news went; cheap enough to ask of every source every few minutes."""
+        folder = self.folder / source
+        if not (folder / "index.sqlite").is_file():
+            return Recent()
+        with closing(self._index(source)) as index:
+            last = (
+                "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'news'), (SELECT max(id) FROM crawls))"
+            )
+            row = index.execute(f"SELECT id, started_at, outcome FROM crawls WHERE id = {last}").fetchone()
+            under_way = index.execute("SELECT 1 FROM crawls WHERE ended_at IS NULL").fetchone() is not None
+            if row is None:
+                return Recent(held=under_way and _held(folder))
+            outcomes = index.execute("SELECT outcome FROM crawls WHERE id <= ? ORDER BY id DESC", (row[0],))
+            failures = sum(1 for _ in itertools.takewhile(lambda one: one[0] == "failed", outcomes))
+        return Recent(started_at=_moment(row[1]), outcome=row[2], failures=failures, held=under_way and _held(folder))
+
     def broken(self, source: str) -> Iterator[str]:
         """Say which of a source's files are missing, or shorter than the index knows them to be."""
         with closing(self._index(source)) as index:
@@ -529,6 +561,23 @@ def _locked(folder: Path, source: str) -> BaseFileLock:
     except OSError as error:
         raise ArchiveError(f"{folder}: cannot be written: {error.strerror}") from error
     return lock
+
+
+def _held(folder: Path) -> bool:
+    """Say whether a process has the source; one that was killed has let go of it."""
+    lock = FileLock(folder / "lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def retry_after(failures: int) -> timedelta:
+    """Say how long to leave alone what has failed this often in a row."""
+    doublings = min(max(failures - 1, 0), 20)
+    return min(_FIRST_RETRY * (1 << doublings), _LAST_RETRY)
 
 
 def _slice(path: Path, offset: int, length: int, id: str) -> bytes:
@@ -632,9 +681,12 @@ class Writer:
 
     # What a crawl says. Each runs in the writer's thread, in the order of the calls.
 
-    def begin(self, now: datetime) -> Future[int]:
-        """Begin a crawl; items that an earlier one left open become failed as ``interrupted``, and due at once."""
-        return self._do(lambda: self._begin(now))
+    def begin(self, now: datetime, *, past: bool = False) -> Future[int]:
+        """Begin a crawl; items that an earlier one left open become failed as ``interrupted``, and due at once.
+
+        One of the past says nothing of when to look for news again.
+        """
+        return self._do(lambda: self._begin(now, past))
 
     def discover(self, items: Sequence[Listed], now: datetime) -> Future[Discovered]:
         """Count listed items as discovered, settle those that are known, and give those to fetch."""
@@ -866,7 +918,7 @@ class Writer:
 
     # The work of the calls above, within a transaction.
 
-    def _begin(self, now: datetime) -> int:
+    def _begin(self, now: datetime, past: bool) -> int:
         for (crawl,) in self._index.execute("SELECT id FROM crawls WHERE ended_at IS NULL").fetchall():
             self._crawl = crawl
             self._end("interrupted", "the process ended before the crawl did", now, open_reason="interrupted")
@@ -875,6 +927,8 @@ class Writer:
         self._listed.clear()
         self._day = _iso(now)[:10]
         self._crawl = self._index.execute("INSERT INTO crawls (started_at) VALUES (?)", (_iso(now),)).lastrowid or 0
+        if not past:
+            self._index.execute("INSERT OR REPLACE INTO meta VALUES ('news', ?)", (str(self._crawl),))
         return self._crawl
 
     def _discover(self, items: Sequence[Listed], now: datetime) -> Discovered:
@@ -1019,7 +1073,7 @@ class Writer:
 
     def _decline(self, address: str, disposition: Literal["refused", "failed"], reason: str, now: datetime) -> None:
         (attempts,) = self._index.execute("SELECT attempts FROM urls WHERE address = ?", (address,)).fetchone()
-        wait = min(_FIRST_RETRY * 2 ** min(attempts, 20), _LAST_RETRY)
+        wait = retry_after(attempts + 1)
         failed = disposition == "failed"
         self._index.execute(
             "UPDATE urls SET state = ?, reason = ?, attempts = attempts + 1, next_attempt = ? WHERE address = ?",

@@ -11,7 +11,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, redirect_stdout
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
@@ -160,19 +162,26 @@ def day_of(moment: datetime | None) -> date | None:
 
 @command("crawl")
 @sources_argument
+@click.option("--due", "only_due", is_flag=True, help="Leave out those that are not due: see `sulh sources due`.")
 @json_option
 @click.pass_context
-def crawl_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) -> None:
+def crawl_command(ctx: click.Context, sources: tuple[str, ...], only_due: bool, as_json: bool) -> None:
     """Fetch what is new from the sources into the archive.
 
-    Without a SOURCE, all sources that are due. Failing pages are tried again, in this crawl and in later ones.
+    Without a SOURCE, all sources. Failing pages are tried again, in this crawl and in later ones.
     """
-    from sulh.crawling import crawl
+    from sulh.crawling import CrawlReport, crawl, due_sources
     from sulh.daily import make_home
 
     settings = settings_of(ctx)
     make_home(settings)
-    report = crawl(settings, sources, echo=lambda line: click.echo(line, err=True))
+    echo = partial(click.echo, err=True)
+    chosen: Sequence[str] = sources
+    if only_due:
+        chosen = [source.id for source in due_sources(settings, sources, now=now(), echo=echo)]
+    report = CrawlReport(results=(), failed=()) if only_due and not chosen else crawl(settings, chosen, echo=echo)
+    if only_due and not sources:
+        report = replace(report, asked=())
     if as_json:
         emit(dict(result) for result in report.results)
     else:
@@ -677,7 +686,7 @@ def demo_command(ctx: click.Context, folder: Path | None, store: str, port: int 
 @main.group("sources", invoke_without_command=True)
 @click.pass_context
 def sources_group(ctx: click.Context) -> None:
-    """List the sources; `show`, `check` and `new` look at one or make one.
+    """List the sources; `due` says which to crawl now; `show`, `check` and `new` look at one or make one.
 
     Your own stand in sources/ in the home, one YAML file each, and win over those that come with sulh.
     """
@@ -705,6 +714,30 @@ def sources_list(ctx: click.Context, as_json: bool = False) -> None:
         click.echo(f"sulh: {error}", err=True)
     if broken:
         ctx.exit(1)
+
+
+@sources_group.command("due")
+@click.option(
+    "--groups", "most", type=click.IntRange(1), help="Put hosts together where there are more than so many groups."
+)
+@json_option
+@click.pass_context
+def sources_due(ctx: click.Context, most: int | None, as_json: bool) -> None:
+    """List the sources that are to be crawled now, each by its `every:`, in groups of one host.
+
+    One crawl takes a group, so that no two ask one host at once. A source that failed rests longer with each failure,
+    up to a day; one that is being crawled is left out.
+    """
+    from sulh.crawling import due_sources
+    from sulh.due import groups
+
+    settings = settings_of(ctx)
+    found = groups(due_sources(settings, now=now(), echo=partial(click.echo, err=True)), most=most)
+    if as_json:
+        emit(group.to_json() for group in found)
+    else:
+        for group in found:
+            click.echo(f"{group.about}: {' '.join(group.sources)}")
 
 
 @sources_group.command("show")

@@ -19,6 +19,7 @@ from crawlers.sources import ID, Source, collect_sources, load_source
 from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
+from sulh.due import due
 from sulh.progress import progress
 
 PROCESSES = 2
@@ -63,6 +64,26 @@ def known_sources(settings: Settings) -> tuple[dict[str, Source], tuple[Knowledg
     return collect_sources(folder if settings.sources or folder.is_dir() else None)
 
 
+def due_sources(
+    settings: Settings, named: Sequence[str] = (), *, now: datetime, echo: Callable[[str], None] = lambda line: None
+) -> list[Source]:
+    """Give the sources, or those of the named ones, that are to be crawled now. Raises SulhError for an unknown one."""
+    known, broken = known_sources(settings)
+    for error in broken:
+        echo(f"left out: {error}")
+    _all_known(named, known)
+    names, wrong = due(Archive(settings.home), {name: known[name] for name in named or known}, now=now)
+    for said in wrong:
+        echo(f"left out: {said}")
+    return [known[name] for name in names]
+
+
+def _all_known(names: Sequence[str], known: Mapping[str, Source]) -> None:
+    missing = [source for source in names if source not in known]
+    if missing:
+        raise SulhError(f"there is no source {', '.join(missing)}; `sulh sources` lists them")
+
+
 def crawl(
     settings: Settings,
     sources: Sequence[str] = (),
@@ -74,9 +95,7 @@ def crawl(
     known, broken = known_sources(settings)
     for error in broken:
         echo(f"left out: {error}")
-    missing = [source for source in sources if source not in known]
-    if missing:
-        raise SulhError(f"there is no source {', '.join(missing)}; `sulh sources` lists them")
+    _all_known(sources, known)
     names = list(sources or known)
     groups = [names[start::PROCESSES] for start in range(min(PROCESSES, len(names)))]
     lock = threading.Lock()

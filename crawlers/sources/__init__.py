@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent
 ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 """How a source may be called: its id is the stem of its file, and names its folder in the archive."""
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _web_address(text: str) -> str:
@@ -94,8 +94,8 @@ class SourceFile(Knowledge):
     """Only addresses in which one of these is found are items."""
     exclude: tuple[Pattern, ...] = ()
     """Addresses in which one of these is found are refused, by name."""
-    every: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mhd]$")] = "1h"
-    """How often to look: ``15m``, ``1h``, ``1d``."""
+    every: Annotated[str, Field(pattern=r"^[1-9][0-9]*[smhd]$")] = "1h"
+    """How often to look: ``15m``, ``1h``, ``1d``; ``30s`` for a site of your own."""
     max_age: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mhd]$")] | None = None
     """Items listed as older are refused as ``old`` (a sitemap may list decades); ``sulh backfill`` takes them."""
     expect: Expect = Expect()

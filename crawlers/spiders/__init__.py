@@ -167,7 +167,7 @@ class SourceSpider(Spider):
             yield request
 
     async def _crawl(self) -> None:
-        await self._write(self.writer.begin(self.now()))
+        await self._write(self.writer.begin(self.now(), past=self.backfill))
         if not self.backfill:
             self.lists_before = await self._write(self.writer.lists())
             self.notes = await self._write(self.writer.notes())
