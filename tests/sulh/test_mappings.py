@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mappings import COMPONENTS, KINDS, component_templates, fingerprint, index_templates, properties, resolved
+from mappings import COMPONENTS, KINDS, component_templates, index_templates, properties, resolved
 from processors.records import (
     SIGNALS,
     Alert,
@@ -170,11 +169,3 @@ def test_each_language_has_its_own_analyzer_and_the_rest_a_plain_field() -> None
     assert "text_l" not in abstained
     assert fields["text"] == {"type": "text"}
     assert rows.document_row(rows.Placed.of(document("ru"), [], []), origin="d1")["text_l"].keys() == {"ru"}
-
-
-def test_a_changed_mapping_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len({fingerprint(kind) for kind in KINDS}) == len(KINDS)
-    before = fingerprint("alerts")
-    read = json.loads
-    monkeypatch.setattr("mappings.json.loads", lambda text: read(text.replace('"judged_at"', '"decided_at"')))
-    assert fingerprint("alerts") != before
