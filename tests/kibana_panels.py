@@ -39,11 +39,11 @@ class Shown:
         return {row[:-1] if len(row) > 2 else row[0]: row[-1] for row in self.rows}
 
 
-def shown(client: Elasticsearch, prefix: str, *, now: datetime) -> Iterator[Shown]:
+def shown(client: Elasticsearch, prefix: str, *, now: datetime, zone: str = "UTC") -> Iterator[Shown]:
     """Ask for every panel that asks anything."""
     what = described()
     for id, panel in what.panels():
-        asked = asks(what, what.dashboards[id], panel, now=now)
+        asked = asks(what, what.dashboards[id], panel, now=now, zone=zone)
         if asked is None:
             continue
         answer = client.perform_request(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sulh.kibana.described import Dashboard, Described, Panel, Times
@@ -42,8 +42,8 @@ class Asked:
     """Of the columns in the answer: the buckets, then the metrics; of a saved search its fields."""
 
 
-def asks(what: Described, dashboard: Dashboard, panel: Panel, *, now: datetime) -> Asked | None:
-    """Give the search behind a panel at a moment; None for one of text."""
+def asks(what: Described, dashboard: Dashboard, panel: Panel, *, now: datetime, zone: str = "UTC") -> Asked | None:
+    """Give the search behind a panel at a moment, for a reader in a time zone; None for a panel of text."""
     time = panel.time or dashboard.time
     if panel.type == "text":
         return None
@@ -66,7 +66,7 @@ def asks(what: Described, dashboard: Dashboard, panel: Panel, *, now: datetime) 
     body = {
         "size": 0,
         "track_total_hits": True,
-        "aggs": _nested(buckets, metrics, view.time, _span(time, now)),
+        "aggs": _nested(buckets, metrics, _Bars(view.time, _span(time, now), zone)),
         "query": _query(panel.filter, view.time, time, now),
     }
     labels = tuple(each["params"]["customLabel"] for each in (*buckets, *metrics))
@@ -117,9 +117,16 @@ def _query(filter: str, field: str, time: Times, now: datetime) -> dict[str, Any
     return {"bool": {"must": [], "filter": filters, "should": [], "must_not": []}}
 
 
-def _nested(
-    buckets: list[dict[str, Any]], metrics: list[dict[str, Any]], time_field: str, span: timedelta
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """What the length of bars over time depends on."""
+
+    time_field: str
+    span: timedelta
+    zone: str
+
+
+def _nested(buckets: list[dict[str, Any]], metrics: list[dict[str, Any]], bars: _Bars) -> dict[str, Any]:
     if not buckets:
         return {
             each["id"]: {each["type"]: {"field": each["params"]["field"]}}
@@ -127,16 +134,16 @@ def _nested(
             if each["type"] != "count"
         }
     bucket, *rest = buckets
-    inside = _nested(rest, metrics, time_field, span)
+    inside = _nested(rest, metrics, bars)
     if bucket["type"] == "terms" and bucket["params"]["orderBy"] == "1":
-        inside = {**_nested([], metrics[:1], time_field, span), **inside}
-    made: dict[str, Any] = {bucket["type"]: _bucket(bucket, metrics, time_field, span)}
+        inside = {**_nested([], metrics[:1], bars), **inside}
+    made: dict[str, Any] = {bucket["type"]: _bucket(bucket, metrics, bars)}
     if inside:
         made["aggs"] = inside
     return {bucket["id"]: made}
 
 
-def _bucket(bucket: dict[str, Any], metrics: list[dict[str, Any]], time_field: str, span: timedelta) -> dict[str, Any]:
+def _bucket(bucket: dict[str, Any], metrics: list[dict[str, Any]], bars: _Bars) -> dict[str, Any]:
     params = bucket["params"]
     if bucket["type"] == "terms":
         by = params["orderBy"]
@@ -146,12 +153,12 @@ def _bucket(bucket: dict[str, Any], metrics: list[dict[str, Any]], time_field: s
         return made | ({"shard_size": 25} if params["size"] <= 10 else {})
     if bucket["type"] == "date_histogram":
         every = f"1{params['interval']}"
-        if params["field"] == time_field:
-            every = _grown(every, span)
+        if params["field"] == bars.time_field:
+            every = _grown(every, bars.span)
         return {
             "field": params["field"],
             "calendar_interval": every,
-            "time_zone": "UTC",
+            "time_zone": bars.zone,
             "min_doc_count": params["min_doc_count"],
         }
     return {
@@ -186,7 +193,7 @@ def _rows(
 
 def _key(bucket: Mapping[str, Any], each: Mapping[str, Any]) -> Any:
     if bucket["type"] == "date_histogram":
-        return datetime.fromtimestamp(each["key"] / 1000, UTC).date()
+        return date.fromisoformat(each["key_as_string"][:10])
     return each["key"]
 
 

@@ -127,8 +127,9 @@ def told(document: Document, origin: str) -> dict[str, Any]:
         "published_at": plain(document.published_at),
         "fetched_at": plain(document.fetched_at),
         "dated_at": dated(document),
-        # A day of its own: bars over the view's time field would become months where the time range is long.
-        "day": dated(document)[:10],
+        # A day of its own: bars over the view's time field would become months where the time range is long. At noon,
+        # since Kibana tells days in the zone of its reader: midnight in UTC is the day before in all of America.
+        "day": f"{dated(document)[:10]}T12:00:00+00:00",
         "story": document.story,
         "origin": clean(origin),
     }

@@ -26,12 +26,16 @@ from tests.demo_data import NOW, fill
 from tests.kibana_panels import Shown, shown
 from tests.sulh.conftest import empty
 
+ZONES = ("America/Los_Angeles", "Asia/Damascus", "Asia/Tokyo")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Both:
     """The demo's data: what the panels show of it, and the embedded store to ask the program's own questions."""
 
     panels: dict[tuple[str, str], Shown]
+    elsewhere: dict[str, dict[tuple[str, str], Shown]]
+    """The same by time zone of the reader."""
     path: Path
     documents: dict[str, dict[str, Any]]
     """By id, with the story's origin."""
@@ -52,7 +56,10 @@ def both(suite: tuple[str, Access], tmp_path_factory: pytest.TempPathFactory) ->
             with closing(store):
                 fill(store)
         client.indices.refresh(index=[f"{access.prefix}-{kind}" for kind in KINDS])
-        panels = {(each.dashboard, each.panel.id): each for each in shown(client, access.prefix, now=NOW)}
+        panels, *elsewhere = (
+            {(each.dashboard, each.panel.id): each for each in shown(client, access.prefix, now=NOW, zone=zone)}
+            for zone in ("UTC", *ZONES)
+        )
     with closing(SqliteStore(path, create=False)) as store:
         documents = {row["id"]: row for row in store.export("documents")}
         events = list(store.export("events"))
@@ -63,7 +70,9 @@ def both(suite: tuple[str, Access], tmp_path_factory: pytest.TempPathFactory) ->
         event["pairs"] = ["|".join(pair) for pair in between_pair(event["kind"], roles)]
         event["story"] = document["story"]
         event["at"] = datetime.fromisoformat(document["published_at"] or document["fetched_at"])
-    yield Both(panels=panels, path=path, documents=documents, events=events)
+    yield Both(
+        panels=panels, elsewhere=dict(zip(ZONES, elsewhere, strict=True)), path=path, documents=documents, events=events
+    )
 
 
 def distinct(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, int]:
@@ -86,6 +95,12 @@ def evidence(both: Both) -> list[board.Evidence]:
 def test_every_panel_shows_something(both: Both) -> None:
     assert set(both.panels) == {(id, panel.id) for id, panel in described().panels() if panel.type != "text"}
     assert [key for key, each in both.panels.items() if not each.rows] == []
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_what_was_said_on_a_day_stands_under_it_for_every_reader(both: Both, zone: str) -> None:
+    for panel in (("claim-board", "over-time"), ("infighting-timeline", "over-time")):
+        assert both.elsewhere[zone][panel].by_key == both.panels[panel].by_key
 
 
 # ---------------------------------------------------------------------------------------------- the claim board
