@@ -126,12 +126,18 @@ def check(client: Elasticsearch, address: str, prefix: str) -> dict[str, Index]:
 
 
 def refuse_older(found: Iterable[Index], address: str) -> None:
-    """Raise StoreError where an index that serves is of an older schema, which this sulh can read and not write."""
+    """Raise StoreError where an index that serves is of an older make, which this sulh can read and not write."""
     for index in found:
         if index.write and index.schema < SCHEMA:
             raise StoreError(
                 f"{address}: the index {index.name} is of an older schema ({index.schema}, this sulh writes {SCHEMA}):"
                 " run `sulh index migrate`"
+            )
+        if index.write and index.fingerprint != fingerprint(index.kind):
+            # Each row of a new field would be refused, one by one.
+            raise StoreError(
+                f"{address}: the index {index.name} was made with other mappings than this sulh writes: run `sulh index"
+                " migrate`"
             )
 
 

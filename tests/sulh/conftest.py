@@ -44,3 +44,5 @@ def empty(client: Elasticsearch, prefix: str) -> None:
     client.indices.refresh(index=names)
     rows = scan(client, index=names, query={"query": {"match_all": {}}}, _source=False)
     bulk(client, ({"_op_type": "delete", "_index": row["_index"], "_id": row["_id"]} for row in rows), refresh=True)
+    # What is deleted still counts in the statistics that rank, until its segment goes.
+    client.indices.forcemerge(index=f"{prefix}-documents-0*", max_num_segments=1)
