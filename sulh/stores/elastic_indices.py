@@ -7,10 +7,11 @@ that hold, writers through ``<prefix>-<kind>-write``; a new index takes the plac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch
 
@@ -18,6 +19,8 @@ from mappings import KINDS, SCHEMA, component_templates, fingerprint, index_temp
 from processors.errors import StoreError
 from sulh.stores import Access, server
 from sulh.stores.elastic_client import cause, connect, plainly
+
+T = TypeVar("T")
 
 HOLDS: Final = {"term": {"retired": False}}
 """What the read aliases show."""
@@ -153,9 +156,13 @@ def refuse_newer(found: Iterable[Index], address: str) -> None:
 
 def put_templates(client: Elasticsearch, prefix: str) -> None:
     """Write the templates; existing indices are not touched by them."""
-    for name, body in component_templates(prefix).items():
+
+    def put_component(named: tuple[str, dict[str, Any]]) -> None:
+        name, body = named
         client.cluster.put_component_template(name=name, template=body["template"], meta=_meta(body))
-    for name, body in index_templates(prefix).items():
+
+    def put_index(named: tuple[str, dict[str, Any]]) -> None:
+        name, body = named
         client.indices.put_index_template(
             name=name,
             index_patterns=body["index_patterns"],
@@ -166,6 +173,16 @@ def put_templates(client: Elasticsearch, prefix: str) -> None:
             allow_auto_create=False,
             meta=_meta(body),
         )
+
+    _at_once(put_component, component_templates(prefix).items())
+    _at_once(put_index, index_templates(prefix).items())
+
+
+def _at_once(work: Callable[[T], None], items: Iterable[T]) -> None:
+    """Do the work for all items side by side: the master takes changes together that wait together."""
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        for _ in threads.map(work, items):
+            pass
 
 
 def _meta(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +258,8 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
     there = indices(client, prefix)
     refuse_newer(there, prefix)
     put_templates(client, prefix)
-    made = []
+    made: list[str] = []
+    lacking: list[tuple[str, str]] = []
     for kind in KINDS:
         own = [index for index in there if index.kind == kind and (index.serves or not index.filling)]
         readable, writable = [i for i in own if i.read], [i for i in own if i.write]
@@ -258,16 +276,21 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
             client.indices.update_aliases(actions=[*_aliases(prefix, kind, serving[0].name)])
             made += [f"{prefix}-{kind}", f"{prefix}-{kind}-write"]
         else:
-            name = f"{prefix}-{kind}-{next_number(there, kind):06d}"
-            try:
-                make_index(client, prefix, kind, name)
-            except BadRequestError as error:
-                if cause(error.body)[0] != "resource_already_exists_exception":
-                    raise
-                # Another call was first, and made it with its aliases.
-                continue
+            lacking.append((kind, f"{prefix}-{kind}-{next_number(there, kind):06d}"))
+
+    def make(one: tuple[str, str]) -> None:
+        kind, name = one
+        try:
+            make_index(client, prefix, kind, name)
+        except BadRequestError as error:
+            # Another call may have been first, and made it with its aliases.
+            if cause(error.body)[0] != "resource_already_exists_exception":
+                raise
+        else:
             made.append(name)
-    return made
+
+    _at_once(make, lacking)
+    return sorted(made)
 
 
 def next_number(there: Iterable[Index], kind: str) -> int:
@@ -318,10 +341,8 @@ def fresh_indices(
     left = [index.name for index in there if index.filling == filling and not index.serves]
     if left:
         client.indices.delete(index=left)
-    made = {}
-    for kind in kinds:
-        made[kind] = f"{prefix}-{kind}-{next_number(there, kind):06d}"
-        make_index(client, prefix, kind, made[kind], filling=filling)
+    made = {kind: f"{prefix}-{kind}-{next_number(there, kind):06d}" for kind in kinds}
+    _at_once(lambda one: make_index(client, prefix, one[0], one[1], filling=filling), made.items())
     return made
 
 
