@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,7 +46,9 @@ TURN_SECONDS = 600
 """How long to wait for another process: an hour's news is judged in seconds; ten minutes mean that one is stuck."""
 
 
-def judged_items(settings: Settings, items: Iterator[Item]) -> Iterator[tuple[Item, Judged | Rejection | Fault]]:
+def judged_items(
+    settings: Settings, items: Iterator[Item]
+) -> Generator[tuple[Item, Judged | Rejection | Fault], None, None]:
     """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected."""
     # Here first: a wrong register is a sentence for a person, and in a worker it would be the end of all work.
     registers_of(settings.register_folder)
@@ -138,8 +140,11 @@ def process_archive(
     waiting = sum(1 for _ in arrivals(archive, store, names, day=day))
     if not waiting:
         return ProcessReport(counts={}, written=0)
-    with progress("processing", waiting) as advance:
-        judged = judged_items(settings, arrivals(archive, store, names, day=day))
+    with (
+        progress("processing", waiting) as advance,
+        # Closed at once where the store breaks off: at the end of the program there is no pool left to end well.
+        closing(judged_items(settings, arrivals(archive, store, names, day=day))) as judged,
+    ):
         return process(store, judged, advance=advance)
 
 
