@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from processors.records import Member, digest
 from sulh.board import AlertRow, Board, ClaimRow, Evidence, open_board
 from sulh.cli import main
-from sulh.stores import EXPORTS, Access, Store, open_store
+from sulh.stores import EXPORTS, Access, Query, Store, open_store
+from sulh.stores.elastic_client import connect
 from tests import sample_store as sample
 from tests.elastic.node import Running
 
@@ -258,3 +259,48 @@ def test_a_verdict_is_kept_and_shown_at_once(both: list[Settings], tmp_path: Pat
     shown = [sulh(settings, tmp_path, "alerts", sample.ALERT).stdout for settings in both]
     assert "queue: dismissed: a swap" in shown[0]
     assert shown[1] == shown[0]
+
+
+# Words
+
+INFLECTED = {
+    "en": (("truces", "truce"), ("clashed", "clashes"), ("fighters", "fighter")),
+    "ru": (("перемирием", "перемирие"), ("боевиков", "боевики"), ("переговорах", "переговоры")),
+    "ar": (("الهدنة", "هدنة"), ("والمقاتلون", "مقاتلين"), ("بالاتفاق", "اتفاق")),
+    "fr": (("trêves", "trêve"), ("combattants", "combattant"), ("négociations", "négociation")),
+    "tr": (
+        ("ateşkesin", "ateşkes"),
+        ("ateşkesi", "ateşkes"),
+        ("savaşçıları", "savaşçılar"),
+        ("görüşmelerde", "görüşmeler"),
+    ),
+}
+"""By language: a form that stands in a text, and another that a person asks for."""
+
+ONLY_SULH = {"ateşkesin"}
+"""Forms that the language's own analyzer misses, and sulh finds (see processors/fold.py)."""
+
+
+def test_another_form_of_a_word_finds_the_same_in_every_language(file: Settings, server: Settings) -> None:
+    pages = {
+        (there, asked): sample.document(f"wire_us/{there}/{asked}", f"xxx {there} yyy.", language=language)
+        for language, words in INFLECTED.items()
+        for there, asked in words
+    }
+    for settings in (file, server):
+        with closing(opened(settings)) as store:
+            store.write([sample.processed(page) for page in pages.values()])
+    with closing(connect(server["SULH_STORE"], Access())) as client:
+        for (there, asked), page in pages.items():
+            found = []
+            for settings in (file, server):
+                with closing(opened(settings)) as store:
+                    found.append({hit.document for hit in store.search(Query(words=asked, language=page.language))})
+            assert page.id in found[0] and found[1] == found[0], there
+            # As an analyst asks in Kibana: the field of the language, with the analyzer of its own.
+            hits = client.search(
+                index=f"{server['SULH_STORE_PREFIX']}-documents", query={"match": {f"text_l.{page.language}": asked}}
+            )["hits"]["hits"]
+            assert {hit["_id"] for hit in hits} == found[0] - {
+                other.id for (form, _), other in pages.items() if form in ONLY_SULH
+            }, there

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,9 +18,15 @@ from typing import Any
 
 import pytest
 
+from processors.archive import CaptureRef
+from processors.errors import StoreError
 from sulh.demo.expected import expected
 from sulh.demo.serve import Outlets
-from sulh.stores import ExportKind, open_store
+from sulh.pipeline import Judged, process
+from sulh.stores import EXPORTS, Access, ExportKind, open_store
+from sulh.stores.elastic_indices import create_indices
+from tests import sample_store as sample
+from tests.elastic.node import Node
 
 PORT = 18760
 """Beside the demo's own ports, so that a demo that is open does not disturb the tests."""
@@ -34,6 +41,8 @@ class Bench:
 
     home: Path
     hook: str = ""
+    store: str = ""
+    prefix: str = "sulh"
     told: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -41,7 +50,9 @@ class Bench:
         """The settings, and nothing of the person's own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SULH_")}
         ours = {"SULH_HOME": str(self.home), "SULH_ALLOW_LOOPBACK": "true", "SULH_ALERT_MAX_AGE_DAYS": "0"}
-        return kept | ours | ({"SULH_NOTIFY": self.hook} if self.hook else {})
+        store = {"SULH_STORE": self.store} if self.store else {}
+        hook = {"SULH_NOTIFY": self.hook} if self.hook else {}
+        return kept | ours | {"SULH_STORE_PREFIX": self.prefix} | store | hook
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command."""
@@ -241,3 +252,99 @@ def test_the_demo_goes_into_the_home_before_the_command_and_prints_json(tmp_path
     (report,) = bench.rows("--home", str(tmp_path / "mine"), "demo", "--port", str(PORT + 20), "--json")
     assert report["process"] and report["new_alerts"] and not report["faults"]
     assert {path.name for path in tmp_path.iterdir()} == {"mine"}
+
+
+# Over a server
+
+
+def test_the_demo_over_a_server_gives_what_it_gives_over_a_file(elastic: tuple[str, Access], tmp_path: Path) -> None:
+    address, access = elastic
+    served = Bench(home=tmp_path / "mine", prefix=access.prefix)
+    call = ("--home", str(served.home), "demo", "--port", str(PORT + 40), "--store", address, "--json")
+    (report,) = served.rows(*call)
+    assert report["process"]["indexed"] and report["new_alerts"] and not report["faults"]
+    # What the demo told of its settings: later commands on its folder find the store.
+    assert not (served.home / "sulh.sqlite").exists()
+    (again,) = served.rows(*call)
+    assert (again["process"], again["new_alerts"], again["delivery"]["sent"]) == ({}, [], 0)
+    # The same captures, since two crawls differ in when they fetched.
+    filed = Bench(home=served.home, store=str(tmp_path / "sulh.sqlite"))
+    filed.sulh("process")
+    filed.sulh("alert")
+    for kind in EXPORTS:
+        over_server = served.sulh("--home", str(served.home), "export", kind)
+        assert over_server == filed.sulh("export", kind), kind
+        assert over_server
+    for command in (["claims", "--json"], ["claims", "C09"], ["alerts"], ["ledger"]):
+        assert served.sulh(*command) == filed.sulh(*command), command
+    for words in ("truces", "перемирия", "هدنة", "trêves", "ateşkesin"):
+        found = [{row["document"] for row in bench.rows("search", words, "--json")} for bench in (served, filed)]
+        assert found[0] == found[1] and found[0], words
+
+
+def test_a_replay_over_a_server_gives_the_same_store(elastic: tuple[str, Access], calm: Bench, tmp_path: Path) -> None:
+    served = Bench(home=calm.home, store=elastic[0], prefix=elastic[1].prefix)
+    served.sulh("process")
+    served.sulh("alert")
+    before = [served.sulh("export", kind) for kind in EXPORTS]
+    served.sulh("replay")
+    assert [served.sulh("export", kind) for kind in EXPORTS] == before
+    served.sulh("replay", "meridian_ru")
+    assert [served.sulh("export", kind) for kind in EXPORTS] == before
+
+
+def test_the_demo_keeps_out_of_a_store_of_other_sources(elastic: tuple[str, Access], tmp_path: Path) -> None:
+    address, access = elastic
+    with closing(open_store(address, access=access)) as store:
+        sample.fill(store)
+        before = list(store.export("documents"))
+    bench = Bench(home=tmp_path / "mine", prefix=access.prefix)
+    with bench.start("--home", str(bench.home), "demo", "--port", str(PORT + 60), "--store", address) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "this store holds blog_xx, daily_uk, down_tr …" in err and "SULH_STORE_PREFIX" in err
+    with closing(open_store(address, access=access)) as store:
+        assert list(store.export("documents")) == before
+
+
+def test_a_node_that_is_killed_costs_a_retry_and_no_item(own_node: Callable[..., Node], tmp_path: Path) -> None:
+    pages = {page.capture: page for page in (sample.document(f"wire_us/{n}", sample.TRUCE) for n in range(1200))}
+
+    def judged(captures: Iterable[str]) -> Iterator[tuple[CaptureRef, Judged]]:
+        for page in (pages[capture] for capture in captures):
+            truce = sample.event(page, sample.TRUCE, "truce", "islamic-state", "nusra")
+            told = sample.comparison(page, "C09", "reports", truce, "a truce")
+            ref = CaptureRef(id=page.capture, source=page.source, url=page.url, fetched_at=page.fetched_at, locator="")
+            yield ref, Judged(document=page, events=(truce,), comparisons=(told,))
+
+    node = own_node().start()
+    create_indices(node.url, Access())
+
+    def kill_halfway() -> None:
+        # In the second of three batches, or just after it: rows can be found within a second of being written.
+        while node.request("GET", "/sulh-documents/_count").json["count"] <= 500:
+            time.sleep(0.05)
+        node.kill()
+
+    killer = threading.Thread(target=kill_halfway)
+    killer.start()
+    store = open_store(node.url, access=Access())
+    with pytest.raises(StoreError, match=r"cannot be reached: nothing is lost; .* run the same command again"):
+        process(store, judged(pages))
+    store.close()
+    killer.join()
+    bench = Bench(home=tmp_path / "home", store=node.url)
+    with bench.start("process") as command:
+        _, err = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert err.startswith("sulh: ") and len(err.splitlines()) == 1
+    node.start()
+    with closing(open_store(node.url, access=Access())) as store:
+        waiting = store.unprocessed(list(pages))
+        assert 0 < len(waiting) < len(pages)
+        report = process(store, judged(capture for capture in pages if capture in waiting))
+        assert report.counts == {"indexed": len(waiting)}
+        found = {kind: list(store.export(kind)) for kind in EXPORTS}
+    with closing(open_store(tmp_path / "sulh.sqlite")) as store:
+        process(store, judged(pages))
+        assert found == {kind: list(store.export(kind)) for kind in EXPORTS}
