@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, redirect_stdout
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -61,7 +63,8 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with ended_by_sigterm():
+                return super().invoke(ctx)
         except SulhError as error:
             click.echo(f"sulh: {error}", err=True)
             ctx.exit(1)
@@ -69,6 +72,26 @@ class Program(click.Group):
             # The reader of a pipe went away (`sulh export documents | head`): nothing is wrong.
             sys.stderr.close()
             ctx.exit(0)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, so that it ends what it started and lets go of what it holds."""
+    default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        # Once is enough: what is being tidied up must not be interrupted in turn.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def command(name: str, **options: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -7,7 +7,7 @@ import itertools
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,8 @@ class ProcessReport:
     written: int
     """Documents new or revised."""
     faults: tuple[Fault, ...] = ()
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The same by source, without the reasons."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as JSON values; each of the total is counted under a disposition, or is a fault."""
@@ -112,6 +114,7 @@ class ProcessReport:
             "total": sum(self.counts.values()) + len(self.faults),
             "written": self.written,
             "counts": dict(self.counts),
+            "sources": {source: dict(counts) for source, counts in self.sources.items()},
             "faults": [{"url": fault.url, "said": fault.said} for fault in self.faults],
         }
 
@@ -155,7 +158,12 @@ def process(
             batch.write()
     batch.write()
     faults += [Fault(url=refusal.url, said=f"the store refuses it: {refusal.detail}") for refusal in batch.refused]
-    return ProcessReport(counts=dict(sorted(batch.counts.items())), written=batch.written, faults=tuple(faults))
+    return ProcessReport(
+        counts=dict(sorted(batch.counts.items())),
+        written=batch.written,
+        faults=tuple(faults),
+        sources={source: dict(sorted(counts.items())) for source, counts in sorted(batch.sources.items())},
+    )
 
 
 class Batch:
@@ -165,6 +173,7 @@ class Batch:
         self.store = store
         self.counts: Counter[str] = Counter()
         """What became of the captures written so far."""
+        self.sources: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.written = 0
         """Documents written so far."""
         self.refused: list[Refusal] = []
@@ -194,6 +203,7 @@ class Batch:
         refused = {refusal.capture for refusal in refusals}
         for outcome in (item.outcome for item in items if item.outcome.capture not in refused):
             self.counts[f"{outcome.disposition} ({outcome.reason})" if outcome.reason else outcome.disposition] += 1
+            self.sources[outcome.source][outcome.disposition] += 1
             self.written += outcome.disposition == "indexed"
         self.refused += refusals
         self.items, self.documents, self.stories = [], {}, {}

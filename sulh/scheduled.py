@@ -1,0 +1,282 @@
+"""Runs one `sulh` command for a scheduler's task: in a process of its own, which ends when the task does.
+
+Only the standard library is used, and nothing of the scheduler: what runs here is what a person would type. Between
+the task and the command stands a keeper, this module run as a program. Whatever becomes of the task, also when it is
+killed at once, the keeper's standard input closes: then it asks the command to end, waits, and kills its group.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, timedelta
+from typing import IO, Any
+
+GRACE_SECONDS = 45.0
+"""How long a command may take to end when it is asked to: a crawl gives its own processes 30 s."""
+
+LAST_LINES = 20
+"""Lines of what a command said last that go into its error, and to the operators: a trace and what led to it."""
+
+
+class CommandError(Exception):
+    """A command that was not done: `status` is its exit status, `said` what it said last, `rows` what it printed."""
+
+    def __init__(self, words: Sequence[str], status: int, said: str, rows: Sequence[Any] = ()) -> None:
+        self.status, self.said, self.rows = status, said, list(rows)
+        ended = f"was killed by {_name(status - 128)}" if status > 128 else f"ended with status {status}"
+        super().__init__(f"`{shlex.join(words)}` {ended}" + (f":\n{said}" if said else ""))
+
+
+class WrongUsageError(CommandError):
+    """A command line that the program refuses: the same one is refused again, so nothing is gained by a second try."""
+
+
+class KilledError(CommandError):
+    """A command that a signal ended, such as the kernel's when memory ran out: a second try may well succeed."""
+
+
+class StoppedError(BaseException):
+    """The task was told to end. Not an Exception: code that handles errors must not take it for one and go on."""
+
+
+def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] = print) -> list[Any]:
+    """Run `sulh ARGUMENTS… --json` to its end and give the JSON values that it printed, one a line.
+
+    What the command says on stderr is said line by line as it comes; `given` is its standard input. When this is left
+    by an exception or a signal, the command is asked to end and, where it does not, killed with all that it started.
+    Raises WrongUsageError for status 2, KilledError where a signal ended it, and CommandError for any other but 0.
+    """
+    words = ["sulh", *arguments, "--json"]
+    say(f"$ {shlex.join(words)}")
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    printed: list[str] = []
+    with _sigterm_stops(), _kept(words[1:], given) as (keeper, end):
+        said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # In threads, so that neither stream fills up while the other is read.
+        reading = threading.Thread(target=lambda: printed.extend(_lines(keeper.stdout)), daemon=True)
+        telling = threading.Thread(target=_hand_over, args=(keeper.stderr, said), daemon=True)
+        for thread in (reading, telling):
+            thread.start()
+        try:
+            while (line := said.get()) is not None:
+                last.append(line)
+                say(line)
+        except BaseException:
+            end()
+            # How it ends belongs into the log too; and a full pipe would keep it from ending.
+            while (line := said.get()) is not None:
+                say(line)
+            raise
+        for thread in (reading, telling):
+            thread.join()
+        status = keeper.wait()
+    rows = []
+    for line in printed:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            say(line)
+    if status == 0:
+        return rows
+    kind = WrongUsageError if status == 2 else KilledError if status > 128 else CommandError
+    raise kind(words, status, "\n".join(last), rows)
+
+
+@contextmanager
+def _kept(arguments: Sequence[str], given: str | None) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], None]]]:
+    """Start the keeper in a session of its own, where no signal to the task's group reaches it; end with it.
+
+    Gives it, and what asks it to end.
+    """
+    text = (given or "").encode()
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "sulh.scheduled", str(len(text)), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert keeper.stdin is not None and keeper.stdout is not None and keeper.stderr is not None
+    try:
+        with suppress(BrokenPipeError):
+            keeper.stdin.write(text)
+            keeper.stdin.flush()
+        yield keeper, keeper.stdin.close
+    finally:
+        keeper.stdin.close()
+        # It has waited for the command, and for no longer than the command may take.
+        keeper.wait(timeout=GRACE_SECONDS + 15)
+        keeper.stdout.close()
+        keeper.stderr.close()
+
+
+@contextmanager
+def _sigterm_stops() -> Iterator[None]:
+    """Turn SIGTERM into StoppedError: a scheduler's own handler may do no more than take note of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        # The scheduler may send it twice, to the task and to its group.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise StoppedError(f"stopped by {_name(number)}")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _hand_over(stream: IO[bytes] | None, lines: queue.SimpleQueue[str | None]) -> None:
+    try:
+        for line in _lines(stream):
+            lines.put(line)
+    finally:
+        lines.put(None)
+
+
+def _lines(stream: IO[bytes] | None) -> Iterator[str]:
+    for line in stream or ():
+        yield line.decode("utf-8", "replace").rstrip()
+
+
+def _name(number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+# What a task needs beside the command
+
+
+def tell_operators(context: Mapping[str, Any]) -> None:
+    """Tell the operators of a failed task, by what its command said last; never fails itself.
+
+    A scheduler calls this with its own context of the task. The same failure is told once while it keeps coming.
+    """
+    task, error = context["ti"], context.get("exception")
+    which = getattr(task, "rendered_map_index", None) or ""
+    about = ": ".join(part for part in (task.dag_id, task.task_id, str(which)) if part)
+    said = error.said if isinstance(error, CommandError) and error.said else str(error or "it was killed")
+    try:
+        sulh("watch", "tell", "task", about, "--said", "-", given=said)
+    except CommandError as untold:
+        print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
+
+
+def spans(first: str, last: str, *, most: int = 1000) -> list[dict[str, str]]:
+    """Cut the days from `first` to `last` into months, or longer spans where there were more than `most`."""
+    since, until = date.fromisoformat(first), date.fromisoformat(last)
+    if until < since:
+        raise ValueError(f"the last day, {last}, lies before the first, {first}")
+    months = (until.year - since.year) * 12 + until.month - since.month + 1
+    step = -(-months // most)
+    cut, begin = [], since
+    while begin <= until:
+        month = begin.year * 12 + begin.month - 1 + step
+        following = date(month // 12, month % 12 + 1, 1)
+        cut.append({"from": begin.isoformat(), "to": min(until, following - timedelta(days=1)).isoformat()})
+        begin = following
+    return cut
+
+
+def arrived(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Give the counts of each source that brought documents, out of what `sulh process --json` printed."""
+    counts: dict[str, dict[str, int]] = {}
+    for report in reports:
+        for source, of in report.get("sources", {}).items():
+            if of.get("indexed"):
+                counts[source] = dict(of)
+    return counts
+
+
+def interval(text: str) -> timedelta:
+    """Read how often to look, as in a source's file: ``15m``, ``30s``, ``1h``; a bare number counts seconds."""
+    found = re.fullmatch(r"([1-9][0-9]*)([smhd]?)", text)
+    if not found:
+        raise ValueError(f"{text!r}: expected a number and one of s, m, h, d, such as 15m")
+    units = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    return timedelta(**{units[found[2]]: int(found[1])})
+
+
+# The keeper
+
+
+def keep(call: Sequence[str], *, given: int = 0, grace: float = GRACE_SECONDS) -> int:
+    """Run a program, and end it when standard input closes or a signal comes; gives its status.
+
+    So many bytes of standard input as are `given` are the program's.
+
+    A command that a signal ended gives 128 and its number, as a shell does. Nothing that it started is left.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if number != signal.SIGCHLD:
+            asked.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, note)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    text = _read(given)
+    # A group of its own: what the command leaves behind is found and ended by it.
+    command = subprocess.Popen(
+        call,
+        stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        if command.stdin is not None:
+            with suppress(BrokenPipeError):
+                command.stdin.write(text)
+                command.stdin.close()
+        deadline: float | None = None
+        with selectors.DefaultSelector() as events:
+            events.register(0, selectors.EVENT_READ)
+            events.register(woken, selectors.EVENT_READ)
+            while command.poll() is None:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                for event, _ in events.select(left):
+                    if not os.read(event.fd, 1024) and event.fd == 0:
+                        events.unregister(0)
+                        asked.append(0)
+                if asked and deadline is None:
+                    # The command alone, not its group: it ends its own processes, and one of them that died beside
+                    # it could pass for a page that kills its reader.
+                    command.send_signal(signal.SIGTERM)
+                    deadline = time.monotonic() + grace
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(command.pid, signal.SIGKILL)
+        status = command.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _read(count: int) -> bytes:
+    text = b""
+    while len(text) < count and (part := os.read(0, count - len(text))):
+        text += part
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(keep([sys.executable, "-m", "sulh", *sys.argv[2:]], given=int(sys.argv[1])))
