@@ -312,6 +312,31 @@ def replay_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) 
     say_processed(ctx, report, as_json)
 
 
+@command("recompare")
+@click.option("--switch", is_flag=True, help="Let the new results take the place of the old ones.")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(0), help="Changes of each kind to show.")
+@json_option
+@click.pass_context
+def recompare_command(ctx: click.Context, switch: bool, most: int, as_json: bool) -> None:
+    """Say what changed registers, cues or readers change: judge the archive anew beside the store that serves.
+
+    \b
+    sulh recompare            what would change, with the sentence that shows it; the store stays as it was
+    sulh recompare --switch   the same, and the new results hold from then on
+
+    What was delivered and what analysts decided is kept: a dismissed alert stays dismissed.
+    """
+    from sulh.recompare import lines, recompare, summary
+
+    found = recompare(settings_of(ctx), now=now(), switch=switch)
+    if as_json:
+        emit([found.to_json()])
+        return
+    for line in lines(found, most):
+        click.echo(line)
+    click.echo(summary(found, (program(), "recompare", "--switch")))
+
+
 @command("judge")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.pass_context

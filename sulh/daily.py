@@ -232,11 +232,26 @@ def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) ->
 
     Ids are the same as before. Deliveries and verdicts are kept, and alerts that were decided keep their ids.
     """
+    with (
+        closing(open_store(settings.store_address, create=False, access=settings.access)) as store,
+        rebuilt(settings, store, sources, now=now) as (_, report),
+    ):
+        return report
+
+
+@contextmanager
+def rebuilt(
+    settings: Settings, store: Store, sources: Sequence[str], *, now: datetime
+) -> Iterator[tuple[Store, ProcessReport]]:
+    """Give a store filled anew from the archive, which takes the other's place when the block ends well.
+
+    Raises SulhError where the archive lacks what the store holds, or a page cannot be judged.
+    """
     archive = Archive(settings.home)
     names = chosen(archive, sources)
     if not names:
         raise SulhError(f"{archive.folder}: there is no archive to replay; the store is left as it was")
-    with turn(settings), closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
+    with turn(settings):
         lost = {row.source for row in store.ledger() if row.step == "process"} - set(archive.sources())
         if lost:
             raise SulhError(
@@ -252,7 +267,7 @@ def replay(settings: Settings, sources: Sequence[str] = (), *, now: datetime) ->
                     f" {report.faults[0].url}: {report.faults[0].said}"
                 )
             decide(fresh, now=now, max_age_days=settings.max_age_days, settled=settled)
-    return report
+            yield fresh, report
 
 
 def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,46 @@ def test_replay_of_one_source_gives_the_same_store(calm: Bench) -> None:
     before = calm.exports()
     calm.sulh("replay", "meridian_ru")
     assert calm.exports() == before
+
+
+def test_a_changed_claim_is_told_of_before_it_holds(calm: Bench, tmp_path: Path) -> None:
+    shutil.copytree(calm.home, tmp_path / "home")
+    bench = Bench(home=tmp_path / "home")
+    shipped = files("processors").joinpath("registers/orton-2014-11-15.yml").read_text(encoding="utf-8")
+    mine = bench.home / "registers" / "mine.yml"
+    mine.parent.mkdir()
+    mine.write_text(shipped.replace("id: orton-2014-11-15", "id: mine"), encoding="utf-8")
+    bench.sulh("recompare", "--switch")
+    dismissed = bench.rows("export", "alerts")[0]["id"]
+    bench.sulh("alerts", dismissed, "--dismiss", "a rumour")
+    before = bench.exports()
+    held = [row for row in before["comparisons"] if (row["register"], row["claim"]) == ("mine", "C01")]
+    assert held
+
+    assert "nothing changes" in bench.sulh("recompare")
+    mine.write_text(mine.read_text(encoding="utf-8").replace("id: C01\n", "id: C77\n"), encoding="utf-8")
+    (report,) = bench.rows("recompare", "--json")
+    changes = {(change["kind"], change["sort"], change["about"]) for change in report["changes"]}
+    assert changes == {("comparison", "gone", "mine/C01"), ("comparison", "new", "mine/C77")}
+    gone = [change for change in report["changes"] if change["sort"] == "gone"]
+    assert {(change["document"], change["sentence"]) for change in gone} == {
+        (row["document"], row["sentence"]) for row in held
+    }
+    assert all(change["url"].startswith("http://127.0.0.1:") for change in gone)
+    assert bench.exports() == before, "a report must leave the store as it was"
+
+    assert f"comparisons: {len(held)} new, {len(held)} gone, 0 changed" in bench.sulh("recompare", "--switch")
+    after = bench.exports()
+    assert {row["claim"] for row in after["comparisons"] if row["register"] == "mine"} >= {"C77"}
+    assert {kind: after[kind] for kind in after if kind != "comparisons"} == {
+        kind: before[kind] for kind in before if kind != "comparisons"
+    }
+    (row,) = bench.rows("alerts", dismissed, "--json")
+    assert (row["queue"], row["why"], [each["state"] for each in row["deliveries"]]) == (
+        "dismissed",
+        "a rumour",
+        ["sent"],
+    )
 
 
 def test_replay_without_its_archive_leaves_the_store_as_it_was(calm: Bench) -> None:
