@@ -278,6 +278,8 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
         else:
             lacking.append((kind, f"{prefix}-{kind}-{next_number(there, kind):06d}"))
 
+    new: set[str] = set()
+
     def make(one: tuple[str, str]) -> None:
         kind, name = one
         try:
@@ -287,10 +289,10 @@ def create(client: Elasticsearch, prefix: str) -> list[str]:
             if cause(error.body)[0] != "resource_already_exists_exception":
                 raise
         else:
-            made.append(name)
+            new.add(name)
 
     _at_once(make, lacking)
-    return sorted(made)
+    return made + [name for _, name in lacking if name in new]
 
 
 def next_number(there: Iterable[Index], kind: str) -> int:
