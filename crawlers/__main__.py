@@ -25,9 +25,10 @@ from urllib.parse import urlsplit
 from crawlers.check import check
 from crawlers.discover import discover
 from crawlers.run import run, run_spider
+from crawlers.services import PUBLIC, Services
 from crawlers.sources import Source, collect_sources
-from crawlers.spiders import Report
-from crawlers.spiders.kinds import KINDS
+from crawlers.spiders import Report, SourceSpider
+from crawlers.spiders.kinds import ARCHIVES, KINDS
 from processors.archive import Archive, Writer
 from processors.errors import ArchiveError, LockedError, SulhError
 
@@ -36,6 +37,9 @@ AT_ONCE = 16
 
 PROGRESS = 1.0
 """Seconds between two lines of progress of one source."""
+
+
+_WAYS = ("sitemap", "wordpress", *ARCHIVES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +79,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--allow-loopback", action="store_true", help="let this machine be crawled: demo and tests")
     parser.add_argument("--since", type=date.fromisoformat, help="crawl the past from this day on", metavar="DAY")
     parser.add_argument("--until", type=date.fromisoformat, help="up to and with this day", metavar="DAY")
-    parser.add_argument("--via", choices=("sitemap", "wordpress"), help="crawl the past by this, whatever the kind")
+    parser.add_argument("--via", choices=_WAYS, help="crawl the past by this, whatever the kind")
+    parser.add_argument("--commoncrawl", default=PUBLIC.commoncrawl, help="Common Crawl's index", metavar="URL")
+    parser.add_argument("--commoncrawl-data", default=PUBLIC.commoncrawl_data, help="its files", metavar="URL")
+    parser.add_argument("--wayback", default=PUBLIC.wayback, help="the Wayback Machine", metavar="URL")
     parser.add_argument("--with-parent", action="store_true", help="end at once when standard input is closed")
     parser.add_argument("--lock-wait", type=float, default=5.0, help="seconds to wait for a source that is in use")
     parser.add_argument("--check", help="fetch the entry and one page, and say what a crawl would get", metavar="ID")
@@ -119,7 +126,8 @@ class Crawl:
 
     async def _crawl(self, source: Source) -> bool:
         # Two sources of one host take turns: its delay is the host's, not the source's.
-        host = self._hosts.setdefault(urlsplit(source.entries[0]).netloc, asyncio.Lock())
+        spider, source, entry, more = self._spider(source)
+        host = self._hosts.setdefault(urlsplit(entry).netloc, asyncio.Lock())
         async with host, self._room:
             began = monotonic()
             report = Report(source=source.id)
@@ -132,7 +140,7 @@ class Crawl:
             self._open[source.id] = writer
             try:
                 await run_spider(
-                    KINDS[self.options.via or source.kind],
+                    spider,
                     source,
                     writer,
                     report,
@@ -141,6 +149,7 @@ class Crawl:
                     since=self.options.since,
                     until=self.options.until,
                     tell=self._progress,
+                    **more,
                 )
             except Exception as error:
                 # One source's crash is its own failure: the others go on.
@@ -160,10 +169,27 @@ class Crawl:
                 crashed=report.crashed,
                 seconds=round(monotonic() - began, 2),
                 **counts,
+                **({"gaps": report.gaps(self.options.since, self.options.until)} if self._past else {}),
             )
             if report.reason:
                 print(f"sulh: {source.id}: {report.reason}", file=sys.stderr)
             return report.accounted
+
+    @property
+    def _past(self) -> bool:
+        return bool(self.options.since or self.options.until)
+
+    def _spider(self, source: Source) -> tuple[type[SourceSpider], Source, str, dict[str, Any]]:
+        """Give the spider, the source as it is crawled, the address that is asked, and the spider's own options."""
+        archive = ARCHIVES.get(self.options.via or "")
+        if archive is None:
+            return KINDS[self.options.via or source.kind], source, source.entries[0], {}
+        where = Services(
+            commoncrawl=self.options.commoncrawl,
+            commoncrawl_data=self.options.commoncrawl_data,
+            wayback=self.options.wayback,
+        )
+        return archive, archive.polite(source, where), archive.address(where), {"services": where}
 
     async def _writer(self, source: str) -> Writer:
         until = monotonic() + self.options.lock_wait

@@ -17,7 +17,7 @@ import re
 import sqlite3
 import threading
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -60,8 +60,15 @@ _REVISITS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 720))
 _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=30), timedelta(days=7)
 """A failing address is tried again after half an hour, doubling up to a week: never forgotten, at little cost."""
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
+_SCHEMA_VERSION = 2
+_PAST = """
+CREATE TABLE IF NOT EXISTS past (
+    captured_at TEXT NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL, disposition TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (captured_at, url, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS past_digest ON past (digest);
+"""
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (name TEXT PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE crawls (
@@ -95,7 +102,7 @@ CREATE TABLE lists (
     seen_at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE bodies (address TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID;
-"""
+{_PAST}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +173,29 @@ class Exchange:
     body: bytes
     fetched_at: datetime
     protocol: str = "HTTP/1.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One capture of a page as the index of a web archive lists it; the same one in two archives is the same."""
+
+    url: str
+    captured_at: datetime
+    digest: str = ""
+    """Of its body, as the archive says; empty where it does not."""
+    refused: str = ""
+    """Why it is not to be fetched; empty for one to fetch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """Which captures of a web archive are to be fetched; the others are settled."""
+
+    due: tuple[Past, ...]
+    waiting: tuple[Past, ...]
+    """The same bytes as one that is due: to be weighed again when that has been settled."""
+    held: tuple[Past, ...]
+    """Known: fetched before, or the same bytes as one that was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,6 +459,14 @@ class Archive:
                 source=source, address=address, reason=reason, attempts=attempts, next_attempt=_moment(next_attempt)
             )
 
+    def days(self, source: str) -> set[date]:
+        """Give the days of which there are pages of a source, as of when they were captured."""
+        with closing(self._index(source)) as index:
+            rows = index.execute(
+                "SELECT DISTINCT substr(fetched_at, 1, 10) FROM captures WHERE kind = 'page'"
+            ).fetchall()
+        return {date.fromisoformat(day) for (day,) in rows}
+
     def health(self, source: str, *, now: datetime, interval: timedelta = timedelta(hours=1)) -> Health:
         """Say how the source's last crawls went; a source that was never crawled is stale, not an error."""
         if source not in self.sources():
@@ -640,6 +678,8 @@ class Writer:
         try:
             self._index = _connect(folder / "index.sqlite")
             self._index.execute("PRAGMA synchronous = FULL")
+            # An index of version 1 lacks what it keeps of web archives; readers do without.
+            self._index.executescript(f"BEGIN IMMEDIATE; {_PAST} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
             self._file: io.FileIO | None = None
             self._name, self._length = "", 0
             self._recover()
@@ -730,9 +770,17 @@ class Writer:
         """Keep the lists that were read to their end; if all were, later crawls may stop at what is known."""
         return self._do(lambda: self._settle_lists(list(lists), dict(notes) if complete else None, now))
 
-    def take(self, exchange: Exchange) -> Future[Stored]:
+    def take(self, exchange: Exchange, past: Past | None = None) -> Future[Stored]:
         """Archive a page of another archive, as of when it was fetched; one that is here already is known."""
-        return self._do(lambda: self._take(exchange))
+        return self._do(lambda: self._take(exchange, past))
+
+    def weigh(self, listed: Sequence[Past], now: datetime) -> Future[Weighed]:
+        """Settle what a web archive lists and need not be fetched, and give the rest; only what is settled counts."""
+        return self._do(lambda: self._weigh(listed, now))
+
+    def pass_over(self, past: Past, disposition: Literal["refused", "failed"], reason: str) -> Future[None]:
+        """Settle a web archive's capture that was asked for: refused for good, or failed and asked for next time."""
+        return self._do(lambda: self._pass_over(past, disposition, reason))
 
     def end(self, outcome: Outcome, reason: str, now: datetime) -> Future[dict[str, int]]:
         """End the crawl and give its counts by disposition; ``unsettled`` counts items without one, an error."""
@@ -885,6 +933,7 @@ class Writer:
         exchange: Exchange,
         title: str = "",
         published: str | None = None,
+        past: Past | None = None,
     ) -> None:
         """Append request, response and what we know of them, and name them in the index."""
         if self._file is None:
@@ -904,7 +953,8 @@ class Writer:
                 "fetched_at": moment,
                 "listed_title": title,
                 "listed_published": published,
-            },
+            }
+            | ({"past": [past.url, past.digest]} if past else {}),
         )
         offset = self._append(response)
         self._append(others)
@@ -1032,9 +1082,61 @@ class Writer:
         self._settle(item.address, "fetched", "", exchange.fetched_at)
         return Stored(disposition="fetched", reason="", canonical=canonical, body=body)
 
-    def _take(self, exchange: Exchange) -> Stored:
+    def _weigh(self, listed: Sequence[Past], now: datetime) -> Weighed:
+        due: list[Past] = []
+        waiting: list[Past] = []
+        held: list[Past] = []
+        tally: Counter[tuple[str, str, str]] = Counter()
+        digests: set[str] = set()
+        for past in listed:
+            settled = ("refused", past.refused) if past.refused else self._settled(past)
+            if settled is not None:
+                tally[_iso(past.captured_at)[:10], *settled] += 1
+                if settled[0] == "known":
+                    held.append(past)
+            elif past.digest and past.digest in digests:
+                waiting.append(past)
+            else:
+                due.append(past)
+                digests.add(past.digest)
+        for (day, disposition, reason), count in tally.items():
+            self._tally(day, disposition, reason, count)
+        self._count(tally.total())
+        return Weighed(due=tuple(due), waiting=tuple(waiting), held=tuple(held))
+
+    def _settled(self, past: Past) -> tuple[str, str] | None:
+        """Say what is known of a capture; None for one to fetch."""
+        moment = _iso(past.captured_at)
+        row = self._index.execute(
+            "SELECT disposition, reason FROM past WHERE captured_at = ? AND url = ? AND digest = ?",
+            (moment, past.url, past.digest),
+        ).fetchone()
+        if row is None and past.digest:
+            row = self._index.execute(
+                "SELECT disposition, 'same-digest' FROM past WHERE digest = ? AND disposition = 'fetched'"
+                " UNION ALL SELECT disposition, reason FROM past WHERE digest = ? LIMIT 1",
+                (past.digest, past.digest),
+            ).fetchone()
+        if row is not None:
+            return ("known", row[1] or "seen") if row[0] == "fetched" else row
+        here = self._index.execute(
+            "SELECT 1 FROM captures WHERE kind = 'page' AND fetched_at = ? AND address = ?",
+            (moment, canonical_url(past.url)),
+        ).fetchone()
+        return ("known", "seen") if here else None
+
+    def _pass_over(self, past: Past, disposition: Literal["refused", "failed"], reason: str) -> None:
+        self._count(1)
+        self._tally(_iso(past.captured_at)[:10], disposition, reason, 1)
+        if disposition == "refused":
+            _keep_past(self._index, past, disposition, reason)
+
+    def _count(self, discovered: int) -> None:
+        self._index.execute("UPDATE crawls SET discovered = discovered + ? WHERE id = ?", (discovered, self._crawl))
+
+    def _take(self, exchange: Exchange, past: Past | None) -> Stored:
         address, moment = canonical_url(exchange.url), _iso(exchange.fetched_at)
-        self._index.execute("UPDATE crawls SET discovered = discovered + 1 WHERE id = ?", (self._crawl,))
+        self._count(1)
         try:
             body = decode_body(exchange.headers, exchange.body)
         except BodyError as error:
@@ -1042,10 +1144,12 @@ class Writer:
             return Stored(disposition="failed", reason=error.reason, canonical=address, body=b"")
         canonical = declared_canonical(body, exchange.url)
         id = digest(self.source, canonical, moment)
+        if past is not None:
+            _keep_past(self._index, past, "fetched", "")
         if self._index.execute("SELECT 1 FROM captures WHERE id = ?", (id,)).fetchone():
             self._tally(moment[:10], "known", "seen", 1)
             return Stored(disposition="known", reason="seen", canonical=canonical, body=body)
-        self._record("page", address, canonical, exchange)
+        self._record("page", address, canonical, exchange, past=past)
         facts = {"address": address, "url": canonical, "fetch": exchange.url, "fetched_at": moment}
         _remember(self._index, facts, exchange.headers, body, self._crawl)
         self._tally(moment[:10], "fetched", "", 1)
@@ -1168,6 +1272,14 @@ def _remember(index: sqlite3.Connection, facts: Mapping[str, Any], headers: Head
     )
 
 
+def _keep_past(index: sqlite3.Connection, past: Past, disposition: str, reason: str) -> None:
+    """Remember a web archive's capture, so that no later call asks for it, or for the same bytes, again."""
+    index.execute(
+        "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?, ?)",
+        (_iso(past.captured_at), past.url, past.digest, disposition, reason),
+    )
+
+
 def _rebuild(index: sqlite3.Connection, folder: Path) -> int:
     """Read all WARC files into an empty index; whole records only, so a file that was cut short gives what it has."""
     moments: list[str] = []
@@ -1229,6 +1341,9 @@ def _reindex(index: sqlite3.Connection, name: str, facts: Mapping[str, Any], fou
             *(found.offset, found.length, facts["listed_title"], facts["listed_published"]),
         ),
     )
+    if past := facts.get("past"):
+        moment = datetime.fromisoformat(facts["fetched_at"])
+        _keep_past(index, Past(url=past[0], digest=past[1], captured_at=moment), "fetched", "")
     if facts["kind"] == "page":
         _remember(index, dict(facts) | {"fetch": found.url}, found.headers, body, 0)
     else:
@@ -1254,7 +1369,7 @@ def import_warc(
     for path in paths:
         _first_record(path)
     with archive.writer(source) as writer:
-        writer.begin(now).result()
+        writer.begin(now, past=True).result()
         waiting: deque[Future[Stored]] = deque()
         problem = ""
         for path in paths:
@@ -1321,25 +1436,54 @@ def _first_record(path: Path) -> None:
 def _pages_of(path: Path, site: str) -> Iterator[Exchange]:
     with path.open("rb") as file:
         for record in ArchiveIterator(file):
-            url = record.rec_headers.get_header("WARC-Target-URI") or ""
-            http = record.http_headers
-            if record.rec_type != "response" or http is None or not same_site(url, site):
-                continue
-            kind = (http.get_header("Content-Type") or "html").lower()
-            if http.get_statuscode() != "200" or "html" not in kind:
-                continue
-            # The body as the page has it: other archives keep transfer encodings, which are no part of it.
-            body = record.content_stream().read(MAX_BODY + 1)
-            encodings = ("content-encoding", "transfer-encoding", "content-length")
-            yield Exchange(
-                requested=url,
-                url=url,
-                request_headers=None,
-                status=200,
-                headers=tuple((name, value) for name, value in http.headers if name.lower() not in encodings),
-                body=body,
-                fetched_at=utc(datetime.fromisoformat(record.rec_headers.get_header("WARC-Date"))),
-            )
+            page = _page(record)
+            if page is not None and same_site(page.url, site):
+                yield page
+
+
+_ENCODINGS = ("content-encoding", "transfer-encoding", "content-length")
+"""Headers that speak of the body as it was sent: other archives keep it so, and it is no part of the page."""
+
+
+def _page(record: Any) -> Exchange | None:
+    """Give the page that a WARC record holds; None for any other record."""
+    url, http = record.rec_headers.get_header("WARC-Target-URI") or "", record.http_headers
+    if record.rec_type != "response" or http is None or not url:
+        return None
+    kind = (http.get_header("Content-Type") or "html").lower()
+    if http.get_statuscode() != "200" or "html" not in kind:
+        return None
+    return Exchange(
+        requested=url,
+        url=url,
+        request_headers=None,
+        status=200,
+        headers=tuple((name, value) for name, value in http.headers if name.lower() not in _ENCODINGS),
+        body=record.content_stream().read(MAX_BODY + 1),
+        fetched_at=utc(datetime.fromisoformat(record.rec_headers.get_header("WARC-Date"))),
+    )
+
+
+def page_of_record(raw: bytes) -> Exchange | None:
+    """Read one gzipped WARC record, as cut out of its file: its page, or None where it holds none.
+
+    Raises BodyError that names why the record cannot be had from these bytes.
+    """
+    member = zlib.decompressobj(wbits=31)
+    try:
+        member.decompress(raw)
+    except zlib.error as error:
+        raise BodyError("damaged") from error
+    if not member.eof:
+        raise BodyError("cut-short")
+    try:
+        for record in ArchiveIterator(io.BytesIO(raw)):
+            if record.rec_headers.get_header("WARC-Truncated"):
+                raise BodyError("cut-in-archive")
+            return _page(record)
+    except (ArchiveLoadFailed, zlib.error, EOFError, ValueError) as error:
+        raise BodyError("damaged") from error
+    raise BodyError("damaged")
 
 
 def _next_revisit(published: str, first_seen: str, now: datetime) -> str | None:

@@ -876,7 +876,9 @@ def sources_new(ctx: click.Context, url: str, name: str | None) -> None:
 @click.option("--from", "since", type=DAY, required=True, help="First day (YYYY-MM-DD).")
 @click.option("--to", "until", type=DAY, required=True, help="Last day, included.")
 @click.option(
-    "--via", type=click.Choice(["sitemap", "wordpress", "warc"]), help="By what; default: the source's own kind."
+    "--via",
+    type=click.Choice(["sitemap", "wordpress", "warc", "commoncrawl", "wayback"]),
+    help="By what; default: the source's own kind.",
 )
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]…")
 @json_option
@@ -896,7 +898,11 @@ def backfill_command(
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via sitemap
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via warc old.warc.gz
 
-    The days are those on which the pages came out; with --via warc, those on which they were captured.
+    sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via wayback
+
+    The days are those on which the pages came out; with --via warc, commoncrawl and wayback, those on which they were
+    captured. A call that was interrupted goes on where it was when it is repeated. What is missing is told: days with
+    nothing, lists that could not be read, pages that could not be had.
     """
     from sulh.crawling import backfill, import_files, known_sources
     from sulh.daily import make_home
@@ -907,19 +913,14 @@ def backfill_command(
     settings = settings_of(ctx)
     make_home(settings)
     if via == "warc":
-        counts = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
-        if as_json:
-            emit([counts])
-        else:
-            click.echo("imported: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-        if not counts["discovered"]:
+        report = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
+        if not report.results[0]["discovered"]:
             host = urlsplit(known_sources(settings)[0][source].front).hostname
             days = f"between {since.date()} and {until.date()}"
             raise SulhError(f"no page of {host}, captured {days}, is in the files; --from and --to say when")
-        return
-    report = backfill(
-        settings, source, since=since.date(), until=until.date(), via=via, echo=lambda line: click.echo(line, err=True)
-    )
+    else:
+        echo = partial(click.echo, err=True)
+        report = backfill(settings, source, since=since.date(), until=until.date(), via=via, echo=echo)
     if as_json:
         emit(dict(result) for result in report.results)
     else:

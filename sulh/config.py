@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from crawlers.services import PUBLIC
 from processors.errors import SettingsError
 from sulh.stores import Access
 
@@ -52,6 +53,12 @@ class Settings(BaseModel):
     """Apprise addresses that alerts go to, separated by white space or commas in the variable."""
     contact: str = ""
     """Address or URL that the user agent gives, so that a site's owner can write to you."""
+    commoncrawl: str = Field(default=PUBLIC.commoncrawl, pattern="^https?://")
+    """Common Crawl's index, for `sulh backfill --via commoncrawl`; a mirror may take its place."""
+    commoncrawl_data: str = Field(default=PUBLIC.commoncrawl_data, pattern="^https?://")
+    """Where Common Crawl keeps its WARC files."""
+    wayback: str = Field(default=PUBLIC.wayback, pattern="^https?://")
+    """The Wayback Machine, for `sulh backfill --via wayback`, or another archive with its interface."""
     sources: Path | None = None
     """Folder of further source files; empty: `sources` in the home."""
     registers: Path | None = None

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from crawlers.gaps import empty_days
 from crawlers.sources import ID, Source, collect_sources, load_source
 from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
@@ -25,6 +26,10 @@ from sulh.progress import progress
 PROCESSES = 2
 """Crawls wait for the network far more than they compute; one process crawls many sources side by side, and a second
 keeps a fault in one from stopping more than half of them."""
+
+
+SHOWN = 5
+"""Gaps of a kind that are told one by one; the JSON has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +59,28 @@ class CrawlReport:
             totals.update({name: count for name, count in result.items() if isinstance(count, int)})
             if result.get("outcome") != "ok":
                 lines.append(f"  {result['source']}: {result.get('outcome')}: {result.get('reason')}")
+            lines += [f"  {result['source']}: {line}" for line in _gaps(result.get("gaps"))]
         counts = ", ".join(f"{totals[name]} {name}" for name in ("discovered", "fetched", "known", "refused", "failed"))
-        return "\n".join([f"crawled {len(self.results)} sources: {counts}", *lines, *self.failed])
+        sources = "1 source" if len(self.results) == 1 else f"{len(self.results)} sources"
+        return "\n".join([f"crawled {sources}: {counts}", *lines, *self.failed])
+
+
+def _gaps(gaps: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say in a few lines what a backfill lacks."""
+    if gaps is None:
+        return
+    runs = [(date.fromisoformat(first), date.fromisoformat(last)) for first, last in gaps["days"]]
+    if runs:
+        days = sum((last - first).days + 1 for first, last in runs)
+        longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SHOWN])
+        spans = ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in longest)
+        yield f"nothing of {days} days{', the longest runs' if len(runs) > SHOWN else ''}: {spans}"
+    for unread in gaps["lists"]:
+        yield f"could not be read: {unread['list']}: {unread['reason']}"
+    for item in gaps["items"][:SHOWN]:
+        yield f"could not be had: {item['url']}: {item['reason']}"
+    if len(gaps["items"]) > SHOWN:
+        yield f"and {len(gaps['items']) - SHOWN} more pages; --json has them all"
 
 
 def known_sources(settings: Settings) -> tuple[dict[str, Source], tuple[KnowledgeError, ...]]:
@@ -188,18 +213,25 @@ def backfill(
 ) -> CrawlReport:
     """Crawl the past of one source, by its own kind or by another interface of its site."""
     options = ["--since", since.isoformat(), "--until", until.isoformat(), *(["--via", via] if via else [])]
+    if via == "commoncrawl":
+        options += ["--commoncrawl", settings.commoncrawl, "--commoncrawl-data", settings.commoncrawl_data]
+    if via == "wayback":
+        options += ["--wayback", settings.wayback]
     return crawl(settings, [source], echo=echo, options=options)
 
 
 def import_files(
     settings: Settings, source: str, files: Sequence[Path], *, since: date, until: date, now: datetime
-) -> dict[str, int]:
-    """Take a source's pages out of WARC files into its archive; gives how many were taken and left, by reason."""
+) -> CrawlReport:
+    """Take a source's pages out of WARC files into its archive; gives how many were taken and left."""
     known, _ = known_sources(settings)
     if source not in known:
         raise SulhError(f"there is no source {source}; `sulh sources` lists them")
     archive = Archive(settings.home)
-    return import_warc(archive, files, source, site=known[source].front, now=now, since=since, until=until)
+    counts = import_warc(archive, files, source, site=known[source].front, now=now, since=since, until=until)
+    days = [[first.isoformat(), last.isoformat()] for first, last in empty_days(archive.days(source), since, until)]
+    gaps = {"days": days, "lists": [], "items": []}
+    return CrawlReport(results=({"source": source, "outcome": "ok", **counts, "gaps": gaps},), failed=())
 
 
 def save_source(settings: Settings, name: str, text: str) -> Path:

@@ -8,7 +8,7 @@ import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
@@ -29,6 +29,7 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 
 from crawlers.downloads import RobotsUnreachableError
+from crawlers.gaps import empty_days
 from crawlers.guard import RefusedError
 from crawlers.lists import Entry, ListError, day_of
 from crawlers.sources import Source
@@ -100,6 +101,19 @@ class Report:
     counts: dict[str, int] | None = None
     crashed: int = 0
     """Items that ended in an exception nobody expected: an error of the program."""
+    days: set[date] = field(default_factory=set)
+    """Days of which a crawl of the past has, or had before, an item."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """Lists that a crawl of the past could not read, and why."""
+    lost: list[tuple[str, str]] = field(default_factory=list)
+    """Items that a crawl of the past could not have, and why."""
+
+    def gaps(self, since: date | None, until: date | None) -> dict[str, Any]:
+        """Say what a crawl of the past lacks: the days without an item, as first and last of each run, and the rest."""
+        empty = [[first.isoformat(), last.isoformat()] for first, last in empty_days(self.days, since, until)]
+        lists = [{"list": name, "reason": reason} for name, reason in self.unread]
+        items = [{"url": url, "reason": reason} for url, reason in self.lost]
+        return {"days": empty, "lists": lists, "items": items}
 
     @property
     def accounted(self) -> bool:
@@ -114,6 +128,10 @@ class SourceSpider(Spider):
     """Lists a source's items, fetches those that are due, and settles each by name in the archive."""
 
     name = "source"
+    patience = PATIENCE
+    first_wait = FIRST_WAIT
+    rest: float | None = None
+    """Seconds to leave a server alone that answers 429 without saying for how long; None: as after any failure."""
 
     def __init__(
         self,
@@ -171,13 +189,17 @@ class SourceSpider(Spider):
         if not self.backfill:
             self.lists_before = await self._write(self.writer.lists())
             self.notes = await self._write(self.writer.notes())
-        fetching = [asyncio.create_task(self._fetch_pages()) for _ in range(PAGES_AT_ONCE)]
+        # A backfill has time, and is one that somebody interrupts: what waited for the disk would be fetched twice.
+        at_once = 1 if self.backfill else PAGES_AT_ONCE
+        fetching = [asyncio.create_task(self._fetch_pages()) for _ in range(at_once)]
         reason = ""
         try:
             try:
                 await self.list()
             except (ListError, FetchError) as error:
                 reason = str(error)
+                if not self.report.unread:
+                    self.report.unread.append((self.source.id, reason))
             except (ArchiveError, asyncio.CancelledError):
                 raise
             except Exception as error:
@@ -211,7 +233,14 @@ class SourceSpider(Spider):
 
     async def found(self, entries: Iterable[Entry]) -> Discovered:
         """Count what a list names as discovered, and queue what is to be fetched."""
-        items = [item for entry in entries if (item := self._listed(entry)) is not None]
+        items: list[Listed] = []
+        for entry in entries:
+            item = self._listed(entry)
+            if item is None:
+                continue
+            items.append(item)
+            if self.backfill and not item.refused and (day := day_of(entry)):
+                self.report.days.add(day)
         discovered = await self._write(self.writer.discover(items, self.now()))
         self._discovered += len(items) - discovered.repeated
         self._settled += len(items) - discovered.repeated - len(discovered.due)
@@ -337,8 +366,11 @@ class SourceSpider(Spider):
             await self._write(self.writer.store(item, exchange))
         except FetchError as error:
             settle = self.writer.refuse if error.refused else self.writer.fail
+            if not error.refused:
+                self.report.lost.append((item.url, error.reason))
             await self._write(settle(item, error.reason, self.now()))
         except BodyError as error:
+            self.report.lost.append((item.url, error.reason))
             await self._write(self.writer.fail(item, error.reason, self.now()))
 
     async def robots(self, url: str) -> bytes | RobotsUnreachableError | None:
@@ -358,10 +390,18 @@ class SourceSpider(Spider):
             return RobotsUnreachableError(error.reason)
 
     async def get(
-        self, url: str, *, etag: str = "", last_modified: str = "", meta: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        etag: str = "",
+        last_modified: str = "",
+        part: str = "",
+        meta: Mapping[str, Any] | None = None,
     ) -> Exchange:
         """Fetch an address with its redirects and retries; any answer that is not "later". Raises FetchError."""
         headers = {"If-None-Match": etag} if etag else {}
+        if part:
+            headers["Range"] = part
         if last_modified:
             headers["If-Modified-Since"] = last_modified
         engine: Any = self.crawler.engine
@@ -389,9 +429,11 @@ class SourceSpider(Spider):
                     return self._exchange(url, response)
                 reason = f"http-{response.status}"
                 after = _seconds(response.headers.get("Retry-After"), self.now())
+                if after is None and response.status == 429:
+                    after = self.rest
                 if after is not None:
                     pauses += 1
-                    if after > PATIENCE or pauses > PAUSES:
+                    if after > self.patience or pauses > PAUSES:
                         raise FetchError(reason)
                     self._pause(response, after)
                     continue
@@ -399,7 +441,7 @@ class SourceSpider(Spider):
             failures += 2 if reason == "timeout" else 1
             if failures >= ATTEMPTS:
                 raise FetchError(reason)
-            await asyncio.sleep(FIRST_WAIT * 2 ** (failures - 1))
+            await asyncio.sleep(self.first_wait * 2 ** (failures - 1))
 
     def _pause(self, response: Response, seconds: float) -> None:
         """Leave the whole host alone for as long as it asks: it is the host that is busy, not the page."""

@@ -34,6 +34,7 @@ class SitemapSpider(SourceSpider):
             except (ListError, FetchError) as error:
                 self.drop_list(child.link)
                 problems.append(f"{child.link}: {error}")
+                self.report.unread.append((child.link, str(error)))
         if problems:
             raise ListError("sitemap", "; ".join(problems))
 
