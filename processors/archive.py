@@ -678,8 +678,9 @@ class Writer:
         try:
             self._index = _connect(folder / "index.sqlite")
             self._index.execute("PRAGMA synchronous = FULL")
-            # An index of version 1 lacks what it keeps of web archives; readers do without.
-            self._index.executescript(f"BEGIN IMMEDIATE; {_PAST} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+            if self._index.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
+                # Version 1 lacks what is kept of web archives; readers do without.
+                self._index.executescript(f"BEGIN IMMEDIATE; {_PAST} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
             self._file: io.FileIO | None = None
             self._name, self._length = "", 0
             self._recover()

@@ -27,10 +27,12 @@ from processors.archive import (
     Exchange,
     Known,
     Listed,
+    Past,
     Writer,
     declared_canonical,
     decode_body,
     import_warc,
+    page_of_record,
 )
 from processors.errors import ArchiveError, LockedError
 
@@ -464,3 +466,93 @@ def test_due_items_carry_what_conditional_requests_need(tmp_path: Path) -> None:
                 last_modified="Sat, 15 Nov 2014 10:00:00 GMT",
             ),
         )
+
+
+# What other archives hold
+
+
+def past(number: int, digest: str = "", **more: str) -> Past:
+    moment = datetime(2013, 5, number, tzinfo=UTC)
+    return Past(url=f"https://example.org/news/{number}", captured_at=moment, digest=digest, **more)
+
+
+def copy(writer: Writer, one: Past) -> None:
+    writer.take(reply(one.url, b"<p>%d" % one.captured_at.day, at=one.captured_at), one).result()
+
+
+def test_the_same_bytes_are_asked_for_once_unless_they_could_not_be_had(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    one, two, three, unknown = past(1, "A"), past(2, "A"), past(3, "A"), past(4)
+    with archive.writer(SOURCE) as writer:
+        writer.begin(NOON).result()
+        weighed = writer.weigh([one, two, three, unknown, past(5, "B", refused="not-a-page")], NOON).result()
+        assert (weighed.due, weighed.waiting) == ((one, unknown), (two, three))
+        writer.pass_over(one, "failed", "gone-from-archive").result()
+        weighed = writer.weigh(weighed.waiting, NOON).result()
+        assert (weighed.due, weighed.waiting) == ((two,), (three,))
+        copy(writer, two)
+        copy(writer, unknown)
+        assert writer.weigh([three], NOON).result().held == (three,)
+        counts = writer.end("ok", "", NOON).result()
+    assert counts == {"discovered": 5, "fetched": 2, "known": 1, "refused": 1, "failed": 1, "unsettled": 0}
+    assert archive.days(SOURCE) == {date(2013, 5, 2), date(2013, 5, 4)}
+    days = {row.day: row.count for row in archive.tallies(SOURCE) if row.disposition == "discovered"}
+    assert days == {date(2013, 5, day): 1 for day in range(1, 6)}
+
+
+def test_a_capture_is_the_same_whichever_archive_or_file_it_came_from(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    one = past(1, "A")
+    with archive.writer(SOURCE) as writer:
+        writer.begin(NOON).result()
+        writer.take(reply(one.url, at=one.captured_at)).result()
+        assert writer.weigh([one], NOON).result().held == (one,)
+
+
+def test_what_an_archive_withholds_is_not_asked_for_again(tmp_path: Path) -> None:
+    with Archive(tmp_path).writer(SOURCE) as writer:
+        writer.begin(NOON).result()
+        writer.pass_over(past(1, "A"), "refused", "robots").result()
+        assert writer.weigh([past(1, "A")], NOON).result().due == ()
+        assert writer.end("ok", "", NOON).result()["refused"] == 2
+
+
+def test_an_index_from_before_web_archives_takes_them_too(tmp_path: Path) -> None:
+    archive = fill(tmp_path, range(2))
+    with closing(sqlite3.connect(archive.folder / SOURCE / "index.sqlite")) as index:
+        index.executescript("DROP TABLE past; PRAGMA user_version = 1;")
+    assert len(list(archive.captures(SOURCE))) == 2
+    with archive.writer(SOURCE) as writer:
+        writer.begin(NOON).result()
+        copy(writer, past(1, "A"))
+    assert len(list(archive.captures(SOURCE))) == 3
+
+
+def test_a_record_cut_out_of_its_file_is_whole_or_says_what_it_is(tmp_path: Path) -> None:
+    def made(kind: str = "text/html", record: str = "response", **more: str) -> bytes:
+        buffer = io.BytesIO()
+        writer = WARCWriter(buffer, gzip=True)
+        http = StatusAndHeaders("200 OK", [("Content-Type", kind)], protocol="HTTP/1.1")
+        payload = io.BytesIO(b"<p>x")
+        facts = {name.replace("_", "-"): value for name, value in more.items()}
+        writer.write_record(
+            writer.create_warc_record(
+                "https://example.org/a", record, payload=payload, length=4, http_headers=http, warc_headers_dict=facts
+            )
+        )
+        return buffer.getvalue()
+
+    page = page_of_record(made(WARC_Date="2014-01-02T03:04:05Z"))
+    assert page is not None
+    assert (page.body, page.fetched_at) == (b"<p>x", datetime(2014, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert page_of_record(made("image/png")) is None
+    wrong = {
+        "cut-short": made()[:-9],
+        "damaged": b"no gzip at all",
+        "cut-in-archive": made(WARC_Truncated="length"),
+    }
+    for reason, raw in wrong.items():
+        with pytest.raises(BodyError, match=reason):
+            page_of_record(raw)
+    with pytest.raises(BodyError, match="damaged"):
+        page_of_record(gzip.compress(b"no record"))
