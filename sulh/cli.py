@@ -1060,19 +1060,39 @@ def index_key(ctx: click.Context, role: str, days: int | None, out: Path | None,
 
 @index_group.command("migrate")
 @click.option("--drop-old", is_flag=True, help="Afterwards remove the indices whose place others have taken.")
+@click.option("--from", "source", metavar="ADDRESS", help="Move this whole store: a file, or a server's address.")
+@click.option("--to", "target", metavar="ADDRESS", help="Where to, with --from: a file, or a server's address.")
 @json_option
 @click.pass_context
-def index_migrate(ctx: click.Context, drop_old: bool, as_json: bool) -> None:
+def index_migrate(ctx: click.Context, drop_old: bool, source: str | None, target: str | None, as_json: bool) -> None:
     """Move the store to the mappings of this sulh, while writes go on; what has the right mapping stays.
 
     A new index is filled, compared by counts and checksums, and takes the old one's place; the old one stays, closed to
     writes, until --drop-old. Broken off, the same command goes on. It takes the key of the role admin.
+
+    With --from and --to a whole store moves into an empty one, from a file to a server or back; the first stays as it
+    is. What was sent counts as sent.
+
+    \b
+    sulh index migrate --from ~/.local/share/sulh/sulh.sqlite --to https://search.example:9200
     """
     from dataclasses import asdict
 
     from sulh.stores import elastic_migrate
+    from sulh.stores.moving import move
 
+    if (source is None) != (target is None) or (source and drop_old):
+        raise click.UsageError("--from and --to go together, and without --drop-old")
     settings = settings_of(ctx)
+    if source and target:
+        counted = move(source, target, settings.access, echo=lambda line: click.echo(line, err=True))
+        if as_json:
+            emit(one.to_json() for one in counted)
+        else:
+            for one in counted:
+                click.echo(f"{one.table:<12} {one.rows:>9} rows, checksum {one.checksum}")
+            click.echo(f"all of {source} is in {target}; to work there from now on, set SULH_STORE to it")
+        return
     address = server_of(settings)
     moved = elastic_migrate.migrate(address, settings.access, echo=lambda line: click.echo(line, err=True))
     dropped = elastic_migrate.drop_old(address, settings.access) if drop_old else []
@@ -1080,8 +1100,8 @@ def index_migrate(ctx: click.Context, drop_old: bool, as_json: bool) -> None:
         emit(asdict(one) for one in moved)
         emit({"dropped": name} for name in dropped)
         return
-    for one in moved:
-        click.echo(f"{one.kind:<12} {one.old} -> {one.new}  {one.rows} rows, checksum {one.checksum}")
+    for shown in moved:
+        click.echo(f"{shown.kind:<12} {shown.old} -> {shown.new}  {shown.rows} rows, checksum {shown.checksum}")
     for name in dropped:
         click.echo(f"removed {name}")
     if not moved:

@@ -154,6 +154,39 @@ class Delivery(Record):
     """When it was last taken for sending."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement(Record):
+    """A document's current text with what it says, as it moves from store to store."""
+
+    document: Document
+    events: tuple[Event, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disposal(Record):
+    """An outcome with its rejection, as they move from store to store."""
+
+    outcome: Outcome
+    rejection: Rejection | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement(Record):
+    """What an analyst decided on an alert, and when."""
+
+    alert: str
+    verdict: Verdict
+    why: str
+    at: datetime
+
+
+Table = Literal["documents", "revisions", "outcomes", "tallies", "alerts", "verdicts", "deliveries"]
+TABLES: tuple[Table, ...] = ("documents", "revisions", "outcomes", "tallies", "alerts", "verdicts", "deliveries")
+"""What a store holds: `Placement`, `Document`, `Disposal`, `LedgerRow`, `Alert`, `Judgement`, `Delivery`. Stories come
+out of the documents; what a store refused has no outcome and is tried again."""
+
+
 class Store(Protocol):
     """Keeps what the pipeline found. Writing the same again changes nothing."""
 
@@ -234,6 +267,15 @@ class Store(Protocol):
 
     def export(self, kind: ExportKind) -> Iterator[dict[str, Any]]:
         """Give all records of a kind as JSON values in a fixed order, the same from every store."""
+
+    def count(self, table: Table) -> int:
+        """Give how many rows a table has."""
+
+    def rows(self, table: Table) -> Iterator[Record]:
+        """Give the rows of a table, in the order of their ids, as they are to be put into another store."""
+
+    def put(self, table: Table, rows: Sequence[Record]) -> None:
+        """Write rows of a table as they are, in place of those of the same ids. Documents go before revisions."""
 
     def rebuilding(self, *, without: Sequence[str] = ()) -> AbstractContextManager[Store]:
         """Give a store to fill anew, which takes this one's place when the block ends well, and vanishes if not.

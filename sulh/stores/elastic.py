@@ -38,14 +38,18 @@ from processors.records import (
 from sulh.stores import (
     Access,
     Delivery,
+    Disposal,
     ExportKind,
     Hit,
+    Judgement,
     Outcome,
+    Placement,
     Processed,
     Query,
     Refusal,
     Report,
     Sketched,
+    Table,
 )
 from sulh.stores.elastic_client import Failed, bulk, connect, patiently, plainly
 from sulh.stores.elastic_indices import Index, check, fresh_indices, refuse_older, swap
@@ -805,6 +809,8 @@ class ElasticStore:
     def export(self, kind: ExportKind) -> Iterator[dict[str, Any]]:
         """Give all records of a kind as JSON values: by id; stories by id; rejections and ledger by their fields."""
         with self._plainly():
+            # Other processes write too.
+            self._wrote("ledger" if kind == "rejections" else kind)
             if kind == "ledger":
                 yield from (fields_of(row) for row in self.ledger())
             elif kind == "rejections":
@@ -819,6 +825,75 @@ class ElasticStore:
             else:
                 shown = names(_EXPORTED[kind])
                 yield from ({name: row[name] for name in shown} for row in self._scan(kind, only=shown))
+
+    # ------------------------------------------------------------------------------------------------- moving
+
+    def count(self, table: Table) -> int:
+        """Give how many rows a table has."""
+        kind, filters, _ = _TABLES[table]
+        with self._plainly():
+            self._wrote(kind)
+            self._fresh(kind)
+            answer = self._client.count(index=self._read(kind), query={"bool": {"filter": [_HOLDS, *filters]}})
+            number: int = answer["count"]
+            return number
+
+    def rows(self, table: Table) -> Iterator[Record]:
+        """Give the rows of a table, in the order of their ids, as they are to be put into another store."""
+        kind, filters, order = _TABLES[table]
+        with self._plainly():
+            self._wrote(kind)
+            found = self._scan(kind, {"bool": {"filter": filters}} if filters else None, order=order)
+            if table == "documents":
+                while chunk := list(islice(found, 200)):
+                    yield from self._placements(chunk)
+                return
+            for row in found:
+                if table == "outcomes":
+                    yield Disposal(
+                        outcome=record_of(Outcome, row),
+                        rejection=record_of(Rejection, row["rejection"]) if "rejection" in row else None,
+                    )
+                else:
+                    yield record_of(_MOVED[table], row)
+
+    def _placements(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[Placement]:
+        """Give documents with what they say, from their rows."""
+        events = self._rows("events", [id for row in rows for id in row["event_ids"]])
+        comparisons = self._rows("comparisons", [id for row in rows for id in row["comparison_ids"]])
+        for row in rows:
+            yield Placement(
+                document=record_of(Document, row),
+                events=in_reading_order(record_of(Event, events[id]) for id in row["event_ids"]),
+                comparisons=tuple(record_of(Comparison, comparisons[id]) for id in row["comparison_ids"]),
+            )
+
+    def put(self, table: Table, rows: Sequence[Record]) -> None:
+        """Write rows of a table as they are, in place of those of the same ids."""
+        with self._plainly():
+            written = self._number()
+            placements = [row for row in rows if isinstance(row, Placement)]
+            for why in self._place([_as_processed(row) for row in placements], written).values():
+                raise StoreError(f"{self._address}: refuses a row that the other store holds: {why}")
+            actions = []
+            alerts = [row for row in rows if isinstance(row, Alert)]
+            for id, alert in self._alert_rows(alerts).items():
+                actions.append(self._action("alerts", id, alert, written))
+            for row in rows:
+                if isinstance(row, Document):
+                    actions.append(self._revision(row, written))
+                elif isinstance(row, Disposal):
+                    held = outcome_row(row.outcome, row.rejection)
+                    actions.append(self._action("ledger", row.outcome.capture, held, written))
+                elif isinstance(row, LedgerRow):
+                    actions.append(self._action("ledger", tally_id(row), tally_row(row), written))
+                elif isinstance(row, Judgement):
+                    actions.append(self._action("verdicts", row.alert, fields_of(row), written))
+                elif isinstance(row, Delivery):
+                    source = {**fields_of(row), "retired": False}
+                    index = self._write("deliveries")
+                    actions.append({"_op_type": "index", "_index": index, "_id": row.id, "_source": source})
+            self._written(actions)
 
     # ------------------------------------------------------------------------------------------------ rebuilding
 
@@ -855,21 +930,7 @@ class ElasticStore:
             written = self._number()
             rows = self._scan("documents", others)
             while chunk := list(islice(rows, 200)):
-                events = self._rows("events", [id for row in chunk for id in row["event_ids"]])
-                comparisons = self._rows("comparisons", [id for row in chunk for id in row["comparison_ids"]])
-                refused = fresh._place(
-                    [
-                        Processed(
-                            outcome=_as_outcome(row),
-                            document=record_of(Document, row),
-                            events=tuple(record_of(Event, events[id]) for id in row["event_ids"]),
-                            comparisons=tuple(record_of(Comparison, comparisons[id]) for id in row["comparison_ids"]),
-                        )
-                        for row in chunk
-                    ],
-                    written,
-                )
-                for why in refused.values():
+                for why in fresh._place([_as_processed(row) for row in self._placements(chunk)], written).values():
                     raise StoreError(f"{self._address}: refuses a row that it holds: {why}")
             for kind, query, order in (
                 ("revisions", others, "id"),
@@ -896,6 +957,24 @@ _EXPORTED: Final[dict[str, type[Record]]] = {
     "events": Event,
     "comparisons": Comparison,
     "alerts": Alert,
+}
+_TABLES: Final[dict[Table, tuple[str, list[dict[str, Any]], list[str]]]] = {
+    "documents": ("documents", [], ["id"]),
+    "revisions": ("revisions", [], ["id", "revision"]),
+    "outcomes": ("ledger", [{"term": {"row": "outcome"}}], ["capture"]),
+    "tallies": ("ledger", [{"term": {"row": "tally"}}], ["source", "day", "step", "disposition", "reason"]),
+    "alerts": ("alerts", [], ["id"]),
+    "verdicts": ("verdicts", [], ["alert"]),
+    "deliveries": ("deliveries", [], ["id"]),
+}
+"""What a table is here: the kind of its rows, what tells them from others, and their order."""
+
+_MOVED: Final[dict[Table, type[Record]]] = {
+    "revisions": Document,
+    "tallies": LedgerRow,
+    "alerts": Alert,
+    "verdicts": Judgement,
+    "deliveries": Delivery,
 }
 _STORY_SHOWN: Final = ("id", "first", "size", "documents")
 _REJECTION_ORDER: Final = ["rejection.source", "rejection.url", "rejection.capture", "rejection.step"]
@@ -942,15 +1021,21 @@ def _content(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("written", "retired")}
 
 
-def _as_outcome(row: Mapping[str, Any]) -> Outcome:
-    """Give the outcome by which a refused row would be named."""
-    return Outcome(
-        capture=row["capture"],
-        source=row["source"],
-        url=row["url"],
-        fetched_at=datetime.fromisoformat(row["fetched_at"]),
-        disposition="indexed",
-        document=row["id"],
+def _as_processed(row: Placement) -> Processed:
+    """Give a document as if it came in now; the outcome only names it where it is refused."""
+    document = row.document
+    return Processed(
+        outcome=Outcome(
+            capture=document.capture,
+            source=document.source,
+            url=document.url,
+            fetched_at=document.fetched_at,
+            disposition="indexed",
+            document=document.id,
+        ),
+        document=document,
+        events=row.events,
+        comparisons=row.comparisons,
     )
 
 

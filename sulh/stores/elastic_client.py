@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,13 @@ def connect(address: str, access: Access) -> Elasticsearch:
     if access.ca is not None:
         if not access.ca.is_file():
             raise SettingsError(f"{access.ca}: there is no such file; SULH_STORE_CA names it")
+        try:
+            # Now: the client looks into the file at its first request only, and calls it a bad certificate then.
+            ssl.create_default_context(cafile=str(access.ca))
+        except OSError:
+            raise SettingsError(
+                f"{access.ca}: this file holds no certificate in PEM form; SULH_STORE_CA names it"
+            ) from None
         if address.startswith("https://"):
             given["ca_certs"] = str(access.ca)
     try:
@@ -52,6 +60,7 @@ def connect(address: str, access: Access) -> Elasticsearch:
         raise SettingsError(f"{what}: cannot be used to open {address}: {type(error).__name__}") from None
 
 
+_STRANGER: Final = "this is not an Elasticsearch: check SULH_STORE"
 _CLOSED: Final = (
     "an index is closed to writes while `sulh index migrate` moves it: nothing is lost; run that command to its end,"
     " then this one again"
@@ -84,7 +93,7 @@ def plainly(address: str) -> Iterator[None]:
     try:
         yield
     except UnsupportedProductError:
-        raise StoreError(f"{address}: this is not an Elasticsearch: check SULH_STORE") from None
+        raise StoreError(f"{address}: {_STRANGER}") from None
     except TlsError:
         raise StoreError(
             f"{address}: its certificate is not trusted: set SULH_STORE_CA to the PEM file of the authority that signed"
@@ -104,6 +113,8 @@ def plainly(address: str) -> Iterator[None]:
         raise StoreError(f"{address}: the connection failed ({type(error).__name__}): check SULH_STORE") from None
     except ApiError as error:
         said = explain(error.meta.status, error.body)
+        if said is None and error.meta.headers.get("x-elastic-product") != "Elasticsearch":
+            said = _STRANGER
         if said is None:
             raise
         raise StoreError(f"{address}: {said}") from None

@@ -88,7 +88,11 @@ def _report(client: Elasticsearch) -> Iterator[Complaint]:
 def _blocks(client: Elasticsearch, prefix: str) -> Iterator[Complaint]:
     full, closed = [], []
     settings = client.indices.get_settings(index=f"{prefix}-*", name="index.blocks.*", flat_settings=True)
+    # An index whose place another has taken stays closed for good.
+    serving = {index.name for index in indices(client, prefix) if index.serves}
     for name, about in sorted(settings.items()):
+        if name not in serving:
+            continue
         blocks = {key for key, value in about["settings"].items() if str(value) == "true"}
         if "index.blocks.read_only_allow_delete" in blocks:
             full.append(name)

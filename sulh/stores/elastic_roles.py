@@ -6,6 +6,7 @@ store. A key is shown once, when it is made, and nowhere kept.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -50,7 +51,8 @@ def create_roles(address: str, access: Access) -> list[str]:
 def create_key(address: str, access: Access, role: str, *, days: int | None = None) -> Key:
     """Make an API key that may do what the role may, and no more. Raises StoreError, in one sentence."""
     name = f"{access.prefix}-{role}"
-    with _security(address, access) as client:
+    # The client's debug log would hold the answer, which is the key.
+    with _security(address, access) as client, _unlogged():
         made = client.security.create_api_key(
             name=name,
             role_descriptors={name: _parts(roles(access.prefix)[name])},
@@ -100,6 +102,19 @@ def keep_key(key: Key, path: Path, *, force: bool = False) -> None:
 
 def _parts(body: Mapping[str, Any]) -> dict[str, Any]:
     return {part: body[part] for part in _PARTS if part in body}
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    def drop(record: logging.LogRecord) -> bool:
+        return False
+
+    log = logging.getLogger("elastic_transport.node")
+    log.addFilter(drop)
+    try:
+        yield
+    finally:
+        log.removeFilter(drop)
 
 
 @contextmanager

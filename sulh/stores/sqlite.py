@@ -28,7 +28,21 @@ from processors.records import (
     digest,
     utc,
 )
-from sulh.stores import Delivery, ExportKind, Hit, Outcome, Processed, Query, Refusal, Report, Sketched
+from sulh.stores import (
+    Delivery,
+    Disposal,
+    ExportKind,
+    Hit,
+    Judgement,
+    Outcome,
+    Placement,
+    Processed,
+    Query,
+    Refusal,
+    Report,
+    Sketched,
+    Table,
+)
 
 VERSION: Final = 1
 """The schema that mappings/sqlite.sql describes, as in its user_version."""
@@ -183,11 +197,7 @@ class SqliteStore:
                 _write_outcome(db, item.outcome, item.rejection)
                 if item.document is not None and words is not None:
                     _write_document(db, item.document, words, item.events, item.comparisons, sketched)
-            # Sorted, for the whole batch at once: the terms are random, and the tree is walked through only once.
-            db.executemany(
-                "INSERT INTO sketch_terms (term, document) VALUES (?, ?)",
-                sorted({(_signed(term), number) for number, terms in sketched.items() for term in terms}),
-            )
+            _write_sketches(db, sketched)
             _relabel(db, stories or {})
         return ()
 
@@ -258,15 +268,7 @@ class SqliteStore:
                 row = rows[alert.id]
                 if there.get(alert.id) == row:
                     continue
-                _insert(db, "alerts", row)
-                db.executemany(
-                    "INSERT INTO alert_parties VALUES (?, ?)",
-                    [(alert.id, party) for party in dict.fromkeys(alert.parties)],
-                )
-                for position, member in enumerate(alert.members):
-                    _insert(db, "alert_members", {"alert": alert.id, "position": position, **_row(member)})
-                for position, signal in enumerate(alert.caution):
-                    _insert(db, "alert_signals", {"alert": alert.id, "position": position, **_row(signal)})
+                _insert_alert(db, alert)
 
     def verdicts(self) -> dict[str, tuple[Verdict, str]]:
         """Give what analysts decided: alert id to verdict and reason."""
@@ -370,6 +372,59 @@ class SqliteStore:
             for row in _raw(db, record, rows, []):
                 yield _plain(row)
 
+    # ------------------------------------------------------------------------------------------------- moving
+
+    def count(self, table: Table) -> int:
+        """Give how many rows a table has."""
+        with self._plainly():
+            (number,) = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()
+            return int(number)
+
+    def rows(self, table: Table) -> Iterator[Record]:
+        """Give the rows of a table, in the order of their ids, as they are to be put into another store."""
+        with self._reading() as db:
+            if table == "documents":
+                for document in _records(db, Document, "documents ORDER BY id", []):
+                    yield Placement(
+                        document=document,
+                        events=tuple(
+                            _records(
+                                db,
+                                Event,
+                                'events WHERE document = ? ORDER BY field DESC, start, "end", id',
+                                [document.id],
+                            )
+                        ),
+                        comparisons=tuple(
+                            _records(db, Comparison, "comparisons WHERE document = ? ORDER BY rowid", [document.id])
+                        ),
+                    )
+            elif table == "outcomes":
+                for outcome in _records(db, Outcome, "outcomes ORDER BY capture", []):
+                    rejections = _records(db, Rejection, "rejections WHERE capture = ?", [outcome.capture])
+                    yield Disposal(outcome=outcome, rejection=next(rejections, None))
+            else:
+                record, order = _MOVED[table]
+                yield from _records(db, record, f"{table} ORDER BY {order}", [])
+
+    def put(self, table: Table, rows: Sequence[Record]) -> None:
+        """Write rows of a table as they are, in place of those of the same ids."""
+        sketched: dict[int, Sequence[int]] = {}
+        with self._writing() as db:
+            for row in rows:
+                if isinstance(row, Placement):
+                    words = _index_row(row.document)
+                    _write_document(db, row.document, words, row.events, row.comparisons, sketched)
+                elif isinstance(row, Disposal):
+                    _write_outcome(db, row.outcome, row.rejection)
+                elif isinstance(row, Alert):
+                    db.execute("DELETE FROM alerts WHERE id = ?", [row.id])
+                    _insert_alert(db, row)
+                else:
+                    values = _row(row)
+                    _insert(db, table, values, _replacing(_KEYS[table], values))
+            _write_sketches(db, sketched)
+
     @contextmanager
     def rebuilding(self, *, without: Sequence[str] = ()) -> Iterator[SqliteStore]:
         """Give a store to fill anew, which takes this one's place when the block ends well, and vanishes if not.
@@ -428,6 +483,20 @@ _SAID: Final = {
     sqlite3.SQLITE_IOERR: "the disk failed while the store was read or written: nothing was written; check the disk",
     sqlite3.SQLITE_BUSY: f"another process has kept the store busy for {_BUSY_SECONDS} s: try again when it is done",
     sqlite3.SQLITE_LOCKED: "another process holds the store: try again when it is done",
+}
+
+_MOVED: Final[dict[str, tuple[type[Record], str]]] = {
+    "revisions": (Document, "id, revision"),
+    "tallies": (LedgerRow, "source, day, step, disposition, reason"),
+    "alerts": (Alert, "id"),
+    "verdicts": (Judgement, "alert"),
+    "deliveries": (Delivery, "id"),
+}
+_KEYS: Final[dict[str, str]] = {
+    "revisions": "id, revision",
+    "tallies": "source, day, step, disposition, reason",
+    "verdicts": "alert",
+    "deliveries": "id",
 }
 
 _LEDGER_ORDER: Final = "source, day, step, disposition, reason"
@@ -583,6 +652,25 @@ def _replacing(key: str, row: Mapping[str, Any]) -> str:
 def _index_row(document: Document) -> tuple[str, str]:
     title, text = (" ".join(fold.terms(part, document.language)) for part in (document.title, document.text))
     return title, text
+
+
+def _insert_alert(db: sqlite3.Connection, alert: Alert) -> None:
+    _insert(db, "alerts", _row(alert))
+    db.executemany(
+        "INSERT INTO alert_parties VALUES (?, ?)", [(alert.id, party) for party in dict.fromkeys(alert.parties)]
+    )
+    for position, member in enumerate(alert.members):
+        _insert(db, "alert_members", {"alert": alert.id, "position": position, **_row(member)})
+    for position, signal in enumerate(alert.caution):
+        _insert(db, "alert_signals", {"alert": alert.id, "position": position, **_row(signal)})
+
+
+def _write_sketches(db: sqlite3.Connection, sketched: Mapping[int, Sequence[int]]) -> None:
+    # Sorted, for the whole batch at once: the terms are random, and the tree is walked through only once.
+    db.executemany(
+        "INSERT INTO sketch_terms (term, document) VALUES (?, ?)",
+        sorted({(_signed(term), number) for number, terms in sketched.items() for term in terms}),
+    )
 
 
 def _write_outcome(db: sqlite3.Connection, outcome: Outcome, rejection: Rejection | None) -> None:
