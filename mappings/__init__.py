@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the Elasticsearch mappings: raised with every change of a file in `mappings/elasticsearch`."""
 
 PREFIX: Final = "sulh"
@@ -25,6 +25,7 @@ KINDS: Final[tuple[str, ...]] = (
     "ledger",
     "verdicts",
     "deliveries",
+    "findings",
     "state",
 )
 """What there is an index of."""

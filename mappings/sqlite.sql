@@ -1,10 +1,10 @@
--- The embedded store's schema, version 1. Tables and columns are named after the records and their fields
+-- The embedded store's schema, version 2. Tables and columns are named after the records and their fields
 -- (processors/records.py, sulh/stores/__init__.py); nested values are JSON text, times ISO 8601 text in UTC, so that
 -- text order is order of time. What is derived for look-ups or for the desk stands below "derived".
 
 -- "sulh" in ASCII: tells our file from any other SQLite file.
 PRAGMA application_id = 1937075304;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- ---------------------------------------------------------------------------------------------------- records
 
@@ -106,9 +106,11 @@ CREATE TABLE outcomes (
   disposition TEXT NOT NULL,
   reason TEXT NOT NULL,
   document TEXT NOT NULL,
+  processed_at TEXT,
   day TEXT NOT NULL GENERATED ALWAYS AS (substr(fetched_at, 1, 10)) VIRTUAL
 ) STRICT;
 CREATE INDEX outcomes_by_day ON outcomes (source, day, disposition, reason);
+CREATE INDEX outcomes_by_document ON outcomes (document);
 
 CREATE TABLE rejections (
   step TEXT NOT NULL,
@@ -172,6 +174,19 @@ CREATE TABLE deliveries (
   UNIQUE (alert, channel)
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries (state, next_attempt);
+
+-- What is wrong with the watch itself, and was told to operators.
+CREATE TABLE findings (
+  id TEXT NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL,
+  about TEXT NOT NULL,
+  said TEXT NOT NULL,
+  todo TEXT NOT NULL,
+  first_at TEXT NOT NULL,
+  last_at TEXT NOT NULL,
+  gone_at TEXT
+) STRICT;
+CREATE INDEX findings_standing ON findings (gone_at, first_at);
 
 -- ---------------------------------------------------------------------------------------------------- derived
 

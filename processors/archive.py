@@ -60,6 +60,9 @@ _REVISITS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 720))
 _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=30), timedelta(days=7)
 """A failing address is tried again after half an hour, doubling up to a week: never forgotten, at little cost."""
 
+_BEATS = 200
+"""Arrivals that tell a source's habits: some weeks of a wire's, a year of a weekly's."""
+
 _SCHEMA_VERSION = 2
 _PAST = """
 CREATE TABLE IF NOT EXISTS past (
@@ -255,6 +258,18 @@ class Health(Record):
     """Addresses that keep failing."""
     unbalanced: int = 0
     """Items of finished crawls that have no disposition: anything but 0 is an error in the program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How often a source brought something new so far, for telling whether it has gone silent."""
+
+    last_new: datetime | None = None
+    """When the last crawl began that met an address never listed before; the first crawl meets nothing else."""
+    gaps: tuple[timedelta, ...] = ()
+    """Between one such crawl and the next, the latest `_BEATS` of them."""
+    emptied_at: datetime | None = None
+    """When the lists, read anew, held no item at all though they once did; None where they hold some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -515,6 +530,30 @@ class Archive:
             outcomes = index.execute("SELECT outcome FROM crawls WHERE id <= ? ORDER BY id DESC", (row[0],))
             failures = sum(1 for _ in itertools.takewhile(lambda one: one[0] == "failed", outcomes))
         return Recent(started_at=_moment(row[1]), outcome=row[2], failures=failures, held=under_way and _held(folder))
+
+    def began(self, source: str) -> datetime | None:
+        """Say when the source was first crawled; None where it never was, or not here."""
+        if not (self.folder / source / "index.sqlite").is_file():
+            return None
+        with closing(self._index(source)) as index:
+            return _moment(index.execute("SELECT min(started_at) FROM crawls").fetchone()[0])
+
+    def pulse(self, source: str) -> Pulse:
+        """Say when the source brought something new, and whether its lists have become empty."""
+        with closing(self._index(source)) as index:
+            rows = index.execute(
+                "SELECT started_at FROM crawls WHERE fresh > 0 ORDER BY id DESC LIMIT ?", (_BEATS + 1,)
+            ).fetchall()
+            emptied = index.execute(
+                "SELECT started_at FROM crawls WHERE outcome = 'ok' AND id = (SELECT max(crawl) FROM captures WHERE"
+                " kind = 'list') AND id > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listed')"
+            ).fetchone()
+        beats = [datetime.fromisoformat(row[0]) for row in reversed(rows)]
+        return Pulse(
+            last_new=beats[-1] if beats else None,
+            gaps=tuple(later - earlier for earlier, later in itertools.pairwise(beats)),
+            emptied_at=_moment(emptied[0]) if emptied else None,
+        )
 
     def broken(self, source: str) -> Iterator[str]:
         """Say which of a source's files are missing, or shorter than the index knows them to be."""
@@ -1029,6 +1068,8 @@ class Writer:
             else:
                 reason = "failing" if state == "failing" else "seen"
                 tally["known", reason] = tally.get(("known", reason), 0) + 1
+        if items:
+            self._index.execute("INSERT OR REPLACE INTO meta VALUES ('listed', ?)", (str(self._crawl),))
         self._open_items(due)
         self._index.execute(
             "UPDATE crawls SET discovered = discovered + ?, fresh = fresh + ? WHERE id = ?",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -30,9 +31,13 @@ from sulh.config import Settings, load_settings
 if TYPE_CHECKING:
     # The commands import what they need themselves: `sulh --help` must not wait for trafilatura.
     from sulh.pipeline import Fault, ProcessReport
+    from sulh.watch import WatchReport
 
 WHOLE = 100_000
 """Characters: a terminal shows an alert whole, where a channel may cut it."""
+
+MOST_SAID = 8_000
+"""Characters that are kept of what a finding says, the last: more than any channel takes."""
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -49,6 +54,7 @@ ORDER = (
     "search",
     "ledger",
     "desk",
+    "watch",
     "doctor",
 )
 """What a newcomer looks for first; the other commands follow by name."""
@@ -225,7 +231,7 @@ def process_command(ctx: click.Context, sources: tuple[str, ...], day: datetime 
 
     settings = settings_of(ctx)
     with turn(settings), closing(open_store(settings.store_address, access=settings.access)) as store:
-        report = process_archive(settings, store, sources, day=day_of(day))
+        report = process_archive(settings, store, sources, day=day_of(day), now=now)
     say_processed(ctx, report, as_json)
 
 
@@ -673,6 +679,81 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
             click.echo(f"{marks[finding.level]}  {finding.about}: {finding.said}{todo}")
     if wrong:
         ctx.exit(1)
+
+
+@main.group("watch", invoke_without_command=True)
+@json_option
+@click.pass_context
+def watch_group(ctx: click.Context, as_json: bool) -> None:
+    """Look for what goes wrong unseen, tell operators each finding once; say how fresh things are.
+
+    \b
+    Looked at: sources that are silent or fail, feeds that became something else, the ledger's balance, what the
+    store refuses, deliveries, the disk, and how long items take from publication to store and channel.
+    Findings go to the addresses of SULH_OPERATORS, and are printed where none is set.
+    Exit 0 when it could look, whatever it found.
+    """
+    from sulh.watch import watch
+
+    if ctx.invoked_subcommand is not None:
+        return
+    with aside(as_json):
+        report = watch(settings_of(ctx), now=now())
+    say_watched(report, as_json)
+
+
+def say_watched(report: WatchReport, as_json: bool) -> None:
+    """Print how fresh things are, which findings stand, and how the telling went."""
+    from sulh.freshness import span
+
+    if as_json:
+        emit([report.to_json()])
+        return
+    if report.freshness:
+        width = max([6, *(len(row.source) for row in report.freshness)])
+        click.echo("the last 7 days: published to indexed, indexed to delivered")
+        click.echo(f"{'source':<{width}}  documents         p50         p95  messages         p50         p95")
+        for row in report.freshness:
+            one, two, three, four = (
+                f"{'-' if seconds is None else span(seconds):>10}"
+                for seconds in (row.indexed_p50, row.indexed_p95, row.delivered_p50, row.delivered_p95)
+            )
+            click.echo(f"{row.source:<{width}}  {row.documents:>9}  {one}  {two}  {row.messages:>8}  {three}  {four}")
+    fresh = {finding.id for finding in report.new}
+    for finding in report.standing:
+        mark = "NEW" if finding.id in fresh else f"since {finding.first_at:%Y-%m-%d %H:%M}"
+        todo = f"  -> {finding.todo}" if finding.todo else ""
+        click.echo(f"{finding.kind}, {finding.about} ({mark}): {finding.said}{todo}")
+    for finding in report.gone:
+        click.echo(f"{finding.kind}, {finding.about}: gone")
+    click.echo(f"{len(report.standing)} findings stand, {len(report.new)} new, {len(report.gone)} gone")
+    click.echo(report.delivery.summary())
+
+
+@watch_group.command("tell")
+@click.argument("kind")
+@click.argument("about")
+@click.option("--said", default="", metavar="TEXT|-", help="What there is to say, such as the last lines of a log.")
+@click.option("--todo", default="", metavar="TEXT", help="What to do about it.")
+@json_option
+@click.pass_context
+def watch_tell(ctx: click.Context, kind: str, about: str, said: str, todo: str, as_json: bool) -> None:
+    """Tell operators one finding from outside, such as a failed task; once while it keeps coming.
+
+    \b
+    sulh watch tell task-failed sulh_daily.crawl --said - < log
+    It is told again when it comes after a day of silence. KIND is a word of lower-case letters and hyphens.
+    """
+    from sulh.watch import tell
+
+    if not re.fullmatch("[a-z][a-z0-9-]{0,40}", kind):
+        raise click.BadParameter("expected a word of lower-case letters, digits and hyphens", param_hint="KIND")
+    if not about.strip():
+        raise click.BadParameter("expected what it is about", param_hint="ABOUT")
+    text = sys.stdin.read() if said == "-" else said
+    with aside(as_json):
+        report = tell(settings_of(ctx), kind, about.strip(), said=text.strip()[-MOST_SAID:], todo=todo, now=now())
+    say_watched(report, as_json)
 
 
 @command("demo")

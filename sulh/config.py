@@ -51,6 +51,8 @@ class Settings(BaseModel):
     """PEM file of the authority that signed Kibana's certificate; empty: that of `store_ca`."""
     notify: tuple[str, ...] = ()
     """Apprise addresses that alerts go to, separated by white space or commas in the variable."""
+    operators: tuple[str, ...] = ()
+    """Apprise addresses that findings of `sulh watch` go to; empty: they are printed."""
     contact: str = ""
     """Address or URL that the user agent gives, so that a site's owner can write to you."""
     commoncrawl: str = Field(default=PUBLIC.commoncrawl, pattern="^https?://")
@@ -155,7 +157,7 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     for variable, text in environment.items():
         if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
             key = variable.removeprefix(PREFIX).lower()
-            values[key] = text.replace(",", " ").split() if key == "notify" else text
+            values[key] = text.replace(",", " ").split() if key in ("notify", "operators") else text
             origin[key] = f"the variable {variable}"
     for key, value in given.items():
         if value is not None:

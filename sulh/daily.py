@@ -22,7 +22,16 @@ from processors.pool import Died, Overdue, Pool
 from processors.records import Capture, Document, LedgerRow, Rejection
 from sulh.config import Settings
 from sulh.crawling import CrawlReport, crawl
-from sulh.deliver import Channel, DeliveryReport, channels, deliver, printer, resend_unsure, write_atom
+from sulh.deliver import (
+    Channel,
+    DeliveryReport,
+    channels,
+    deliver,
+    for_operators,
+    printer,
+    resend_unsure,
+    write_atom,
+)
 from sulh.intake import intake
 from sulh.pipeline import (
     Decision,
@@ -107,18 +116,18 @@ def _unusable(settings: Settings, error: OSError) -> SulhError:
 
 
 @contextmanager
-def turn(settings: Settings) -> Iterator[None]:
+def turn(settings: Settings, *, seconds: float = TURN_SECONDS) -> Iterator[None]:
     """Wait until no other command judges or decides: stories and revisions are told one after the other.
 
-    Raises LockedError when that takes longer than `TURN_SECONDS`, SulhError where the home cannot be written.
+    Raises LockedError when that takes longer than ``seconds``, SulhError where the home cannot be written.
     """
     make_home(settings)
     lock = FileLock(settings.home / "process.lock")
     try:
-        lock.acquire(timeout=TURN_SECONDS)
+        lock.acquire(timeout=seconds)
     except Timeout:
         raise LockedError(
-            f"another sulh has been processing in {settings.home} for {TURN_SECONDS} s: try again when it is done"
+            f"another sulh has been processing in {settings.home} for {seconds:g} s: try again when it is done"
         ) from None
     except OSError as error:
         raise _unusable(settings, error) from error
@@ -129,9 +138,14 @@ def turn(settings: Settings) -> Iterator[None]:
 
 
 def process_archive(
-    settings: Settings, store: Store, sources: Sequence[str] = (), *, day: date | None = None
+    settings: Settings,
+    store: Store,
+    sources: Sequence[str] = (),
+    *,
+    day: date | None = None,
+    now: Callable[[], datetime] | None = None,
 ) -> ProcessReport:
-    """Process what the archive holds and the store lacks, and take over the crawl's ledger."""
+    """Process what the archive holds and the store lacks, and take over the crawl's ledger; ``now`` is the clock."""
     archive = Archive(settings.home)
     names = chosen(archive, sources)
     for source in names:
@@ -145,7 +159,7 @@ def process_archive(
         # Closed at once where the store breaks off: at the end of the program there is no pool left to end well.
         closing(judged_items(settings, arrivals(archive, store, names, day=day))) as judged,
     ):
-        return process(store, judged, advance=advance)
+        return process(store, judged, advance=advance, now=now)
 
 
 def decide_alerts(settings: Settings, store: Store, *, now: datetime) -> Decision:
@@ -157,6 +171,11 @@ def decide_alerts(settings: Settings, store: Store, *, now: datetime) -> Decisio
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
     """Give the channels of the settings; with no address set, the one that prints."""
     return channels(settings.notify) or (printer(print),)
+
+
+def operators_of(settings: Settings, write: Callable[[str], None] = print) -> tuple[Channel, ...]:
+    """Give the channels that findings go to; with no address set, the one that prints."""
+    return for_operators(settings.operators, write)
 
 
 def deliver_alerts(settings: Settings, store: Store, *, now: datetime, resend: bool = False) -> DeliveryReport:
@@ -221,7 +240,7 @@ def run(
     crawled = crawl(settings, sources, echo=echo)
     with turn(settings), closing(open_store(settings.store_address, access=settings.access)) as store:
         # All that the archive holds, not only the sources of this run: what an earlier run left over comes in too.
-        processed = process_archive(settings, store)
+        processed = process_archive(settings, store, now=now)
         decision = decide_alerts(settings, store, now=now())
         delivery = deliver_alerts(settings, store, now=now())
     return RunReport(crawl=crawled, process=processed, decision=decision, delivery=delivery)
@@ -260,7 +279,7 @@ def rebuilt(
             )
         settled = {one.id: Settled.of(one) for one in store.alerts()}
         with store.rebuilding(without=sources) as fresh:
-            report = process_archive(settings, fresh, names)
+            report = process_archive(settings, fresh, names, now=lambda: now)
             if report.faults:
                 raise SulhError(
                     f"the store is left as it was: {len(report.faults)} pages cannot be judged, the first is"

@@ -1,4 +1,4 @@
-"""Delivers alerts: each channel gets each alert once, also across crashes, and is tried until it has it.
+"""Delivers alerts, and findings to operators: each channel gets each once, whoever crashes, and is tried until then.
 
 Nobody can know whether a message went out when a process dies between sending it and writing that down, unless the
 receiver helps, and mail, chats and webhooks do not. So the outbox marks a delivery ``unsure`` just before the first
@@ -24,7 +24,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -34,7 +34,7 @@ from xml.etree import ElementTree
 from processors.annotate.actors import ACTORS
 from processors.errors import SettingsError, StoreError
 from processors.records import Alert, Document, Record, digest, utc
-from sulh.stores import Store
+from sulh.stores import Delivery, Finding, Store
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=6)
@@ -113,11 +113,20 @@ class DeliveryReport(Record):
         return "\n".join([f"delivered: {counts}", *(f"  {error}" for error in self.errors)])
 
 
-def channels(addresses: Iterable[str]) -> tuple[Channel, ...]:
+def channels(addresses: Iterable[str], *, setting: str = "SULH_NOTIFY") -> tuple[Channel, ...]:
     """Give the channels of Apprise addresses. Raises SettingsError for one that cannot be used, without its secrets."""
     given = [address.strip() for address in addresses if address.strip()]
-    found = [_channel(address, number) for number, address in enumerate(given, 1)]
+    found = [_channel(address, number, setting) for number, address in enumerate(given, 1)]
     return tuple({channel.id: channel for channel in found}.values())
+
+
+def for_operators(addresses: Iterable[str], write: Callable[[str], None]) -> tuple[Channel, ...]:
+    """Give the channels that findings go to; with no address, the one that writes them out.
+
+    One address may take alerts and findings: it is then two channels, so that neither waits in the other's queue.
+    """
+    found = channels(addresses, setting="SULH_OPERATORS") or (printer(write),)
+    return tuple(replace(channel, id=digest("operators", channel.id)) for channel in found)
 
 
 def printer(write: Callable[[str], None]) -> Channel:
@@ -139,23 +148,61 @@ def deliver(
     send: Callable[[Channel, Message], str] | None = None,
 ) -> DeliveryReport:
     """Send what is due to the channels, until nothing is; ``desk`` is the desk's address, for links."""
+    alerts: dict[str, Alert] = {}
+
+    def message(delivery: Delivery, channel: Channel) -> Message | None:
+        nonlocal alerts
+        if delivery.alert not in alerts:
+            alerts = {alert.id: alert for alert in store.alerts()}
+        alert = alerts.get(delivery.alert)
+        # None: withdrawn since; the next look will not give it.
+        return render(alert, documents(store, alert), desk=desk, limit=channel.limit) if alert else None
+
+    return _empty(store, channels, message, now=now, send=send)
+
+
+def deliver_findings(
+    store: Store,
+    channels: Sequence[Channel],
+    *,
+    now: datetime,
+    desk: str = "",
+    send: Callable[[Channel, Message], str] | None = None,
+) -> DeliveryReport:
+    """Send the findings that are due to the operators' channels, as `deliver` does alerts."""
+    findings: dict[str, Finding] = {}
+
+    def message(delivery: Delivery, channel: Channel) -> Message | None:
+        nonlocal findings
+        if delivery.alert not in findings:
+            findings = {finding.id: finding for finding in store.findings()}
+        finding = findings.get(delivery.alert)
+        return render_finding(finding, desk=desk, limit=channel.limit) if finding else None
+
+    return _empty(store, channels, message, now=now, send=send)
+
+
+def _empty(
+    store: Store,
+    channels: Sequence[Channel],
+    message_of: Callable[[Delivery, Channel], Message | None],
+    *,
+    now: datetime,
+    send: Callable[[Channel, Message], str] | None,
+) -> DeliveryReport:
     started = time.monotonic()
     by_id = {channel.id: channel for channel in channels}
     in_a_row = dict.fromkeys(by_id, 0)
     errors: dict[str, str] = {}
-    alerts: dict[str, Alert] = {}
     sent = failed = 0
     while open_channels := [id for id, count in in_a_row.items() if count < _FAILURES_IN_A_ROW]:
         delivery = store.due(channels=open_channels, now=now)
         if delivery is None:
             break
-        if delivery.alert not in alerts:
-            alerts = {alert.id: alert for alert in store.alerts()}
-            if delivery.alert not in alerts:
-                # Withdrawn since: the next look will not give it.
-                continue
-        alert, channel = alerts[delivery.alert], by_id[delivery.channel]
-        message = render(alert, documents(store, alert), desk=desk, limit=channel.limit)
+        channel = by_id[delivery.channel]
+        message = message_of(delivery, channel)
+        if message is None:
+            continue
         # A run may take long: its clock goes on from the time that it was given.
         moment = now + timedelta(seconds=time.monotonic() - started)
         if not store.claim(delivery.id, now=moment):
@@ -193,7 +240,7 @@ def resend_unsure(store: Store, *, now: datetime) -> int:
 # ------------------------------------------------------------------------------------------------------- channels
 
 
-def _channel(address: str, number: int) -> Channel:
+def _channel(address: str, number: int, setting: str) -> Channel:
     # Here: Apprise takes a third of a second to import, and most commands send nothing.
     import apprise
 
@@ -205,7 +252,7 @@ def _channel(address: str, number: int) -> Channel:
     if scheme is None or service is None:
         said = f"{scheme.group()}://…" if scheme else "without a scheme such as mailto://"
         raise SettingsError(
-            f"SULH_NOTIFY: address {number} ({said}) is not one that Apprise can use: check it against"
+            f"{setting}: address {number} ({said}) is not one that Apprise can use: check it against"
             " https://appriseit.com/services/ (a space or comma inside an address is written %20 or %2C)"
         )
     service.socket_read_timeout = max(service.socket_read_timeout, _READ_SECONDS)
@@ -279,6 +326,23 @@ def render(alert: Alert, documents: Mapping[str, Document], *, desk: str = "", l
         note = f"\n… ({len(body)} characters in all, the rest was cut; whole: {where})"
         body = body[: max(0, limit - len(note))].rstrip() + note
     return Message(title=title, body=body)
+
+
+def render_finding(finding: Finding, *, desk: str = "", limit: int = _LIMIT) -> Message:
+    """Give the message for a finding, at most ``limit`` characters: of a long log the last lines are kept."""
+    gone = f", gone {utc(finding.gone_at):%Y-%m-%d %H:%M} UTC" if finding.gone_at else ""
+    tail = [
+        *(["", f"What to do: {finding.todo}"] if finding.todo else []),
+        "",
+        f"First seen: {utc(finding.first_at):%Y-%m-%d %H:%M} UTC{gone}",
+        *([f"Desk: {desk.rstrip('/')}/findings"] if desk else []),
+        f"Finding {finding.id}",
+    ]
+    room = max(0, limit - len("\n".join(tail)) - 3)
+    said = "\n".join(_inert(line) for line in finding.said.splitlines())
+    if len(said) > room:
+        said = "… " + said[len(said) - room + 2 :]
+    return Message(title=f"sulh: {finding.kind}: {_inert(finding.about)}"[:250], body="\n".join([said, *tail]))
 
 
 def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int) -> str:

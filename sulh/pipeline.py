@@ -144,9 +144,13 @@ def process(
     judged: Iterable[tuple[CaptureRef, Judged | Rejection | Fault]],
     *,
     advance: Callable[[int], None] = lambda steps: None,
+    now: Callable[[], datetime] | None = None,
 ) -> ProcessReport:
-    """Write down what became of each capture; each gets exactly one outcome, written with its documents."""
-    batch = Batch(store)
+    """Write down what became of each capture; each gets exactly one outcome, written with its documents.
+
+    ``now`` is the clock that dates the outcomes; without one they stay undated.
+    """
+    batch = Batch(store, now)
     faults: list[Fault] = []
     for ref, result in judged:
         advance(1)
@@ -169,8 +173,9 @@ def process(
 class Batch:
     """Documents on their way into the store, which later ones of the same batch must already see."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime] | None = None) -> None:
         self.store = store
+        self.now = now
         self.counts: Counter[str] = Counter()
         """What became of the captures written so far."""
         self.sources: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -199,6 +204,9 @@ class Batch:
             replace(item, document=self.documents[item.document.id]) if item.document is not None else item
             for item in self.items
         ]
+        if self.now is not None:
+            at = self.now()
+            items = [replace(item, outcome=replace(item.outcome, processed_at=at)) for item in items]
         refusals = self.store.write(items, stories=self.stories)
         refused = {refusal.capture for refusal in refusals}
         for outcome in (item.outcome for item in items if item.outcome.capture not in refused):

@@ -62,6 +62,8 @@ class Outcome(Record):
     reason: str = ""
     """rejected: why; duplicate: ``unchanged`` (the same text again at the same address)."""
     document: str = ""
+    processed_at: datetime | None = None
+    """When it was first told, which a replay keeps; None where that was before sulh noted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,32 @@ class Delivery(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Record):
+    """One thing that is wrong with the watch itself, from when it was first seen until it was gone."""
+
+    id: str
+    """``digest(kind, about, first_at)``: what comes back after it was gone is another finding."""
+    kind: str
+    about: str
+    said: str
+    todo: str
+    first_at: datetime
+    last_at: datetime
+    """When it was last seen, or came in again."""
+    gone_at: datetime | None = None
+    """When it was seen to hold no longer; None while it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival(Record):
+    """When a document came out, and when it could first be found in the store."""
+
+    source: str
+    published_at: datetime
+    processed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement(Record):
     """A document's current text with what it says, as it moves from store to store."""
 
@@ -181,10 +209,19 @@ class Judgement(Record):
     at: datetime
 
 
-Table = Literal["documents", "revisions", "outcomes", "tallies", "alerts", "verdicts", "deliveries"]
-TABLES: tuple[Table, ...] = ("documents", "revisions", "outcomes", "tallies", "alerts", "verdicts", "deliveries")
-"""What a store holds: `Placement`, `Document`, `Disposal`, `LedgerRow`, `Alert`, `Judgement`, `Delivery`. Stories come
-out of the documents; what a store refused has no outcome and is tried again."""
+Table = Literal["documents", "revisions", "outcomes", "tallies", "alerts", "verdicts", "deliveries", "findings"]
+TABLES: tuple[Table, ...] = (
+    "documents",
+    "revisions",
+    "outcomes",
+    "tallies",
+    "alerts",
+    "verdicts",
+    "deliveries",
+    "findings",
+)
+"""What a store holds: `Placement`, `Document`, `Disposal`, `LedgerRow`, `Alert`, `Judgement`, `Delivery`,
+`Finding`. Stories come out of the documents; what a store refused has no outcome and is tried again."""
 
 
 class Store(Protocol):
@@ -243,10 +280,13 @@ class Store(Protocol):
         """Keep an analyst's verdict on an alert."""
 
     def enqueue(self, alert: str, channels: Sequence[str], *, at: datetime) -> int:
-        """Put one delivery a channel into the outbox unless it is there already; gives how many are new."""
+        """Put one delivery a channel into the outbox unless it is there already; gives how many are new.
+
+        ``alert`` is the id of an alert, or of a finding.
+        """
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert the store has."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
 
     def claim(self, delivery: str, *, now: datetime) -> bool:
         """Mark a waiting delivery as unsure, to be called just before sending; False if another worker was first."""
@@ -261,6 +301,18 @@ class Store(Protocol):
 
     def deliveries(self, *, alert: str = "") -> list[Delivery]:
         """Give the outbox, in order of alert and channel."""
+
+    def findings(self, *, standing: bool = False) -> list[Finding]:
+        """Give the findings, or those that stand, in order of when they were first seen."""
+
+    def write_findings(self, findings: Sequence[Finding]) -> None:
+        """Write findings; one of the same id is replaced."""
+
+    def arrivals(self, *, since: datetime) -> Iterator[Arrival]:
+        """Give when the first texts of pages that came out since a time were published and processed."""
+
+    def processed(self, documents: Sequence[str]) -> dict[str, datetime]:
+        """Give when each of the documents was first processed, as far as that was noted."""
 
     def search(self, query: Query) -> list[Hit]:
         """Find documents."""
@@ -280,8 +332,8 @@ class Store(Protocol):
     def rebuilding(self, *, without: Sequence[str] = ()) -> AbstractContextManager[Store]:
         """Give a store to fill anew, which takes this one's place when the block ends well, and vanishes if not.
 
-        It holds this one's deliveries and verdicts, and nothing else; or, given ``without``, all but what came from
-        these sources.
+        It holds this one's deliveries, findings and verdicts, and nothing else; or, given ``without``, all but what
+        came from these sources.
         """
 
     def close(self) -> None:

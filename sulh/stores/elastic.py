@@ -37,9 +37,11 @@ from processors.records import (
 )
 from sulh.stores import (
     Access,
+    Arrival,
     Delivery,
     Disposal,
     ExportKind,
+    Finding,
     Hit,
     Judgement,
     Outcome,
@@ -79,7 +81,7 @@ from sulh.stores.elastic_rows import (
 )
 
 REBUILT: Final = ("documents", "revisions", "events", "comparisons", "stories", "alerts", "ledger")
-"""What a replay makes anew; deliveries, verdicts and the counter of writes stay."""
+"""What a replay makes anew; deliveries, findings, verdicts and the counter of writes stay."""
 
 _PORTION: Final = 750
 """Rows that are sent while the next ones are made: about half of what a batch brings."""
@@ -110,6 +112,8 @@ class ElasticStore:
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sulh-store")
         self._stale: set[str] | None = None
         """Kinds written to since their last refresh; None: unknown, since other processes write too."""
+        self._former: ElasticStore | None = None
+        """The store whose place this one is to take: what it noted of when a capture was processed stays."""
         self._serving: dict[str, Index] = {}
         """The indices behind the aliases, by name, when they were last looked at."""
         if checked:
@@ -155,7 +159,7 @@ class ElasticStore:
         with suppress(AuthorizationException):
             self._client.indices.refresh(index=[self._read(kind) for kind in stale])
         if self._stale is None:
-            self._stale = set(REBUILT) | {"verdicts", "deliveries"}
+            self._stale = set(REBUILT) | {"verdicts", "deliveries", "findings"}
         self._stale -= set(stale)
 
     def _wrote(self, *kinds: str) -> None:
@@ -294,8 +298,11 @@ class ElasticStore:
             for round_of in _rounds(items):
                 refused = self._place([item for item in round_of if item.document], written)
                 outcomes = []
+                noted = self._noted([item.outcome.capture for item in round_of])
                 for item in round_of:
                     outcome = item.outcome
+                    if outcome.capture in noted:
+                        outcome = replace(outcome, processed_at=noted[outcome.capture])
                     if outcome.capture in refused:
                         refusal = Refusal(
                             capture=outcome.capture,
@@ -314,6 +321,17 @@ class ElasticStore:
                 self._written([self._action("ledger", id, row, written) for id, row in outcomes])
             self._move(moved, written)
         return tuple(refusals)
+
+    def _noted(self, captures: Sequence[str]) -> dict[str, datetime | None]:
+        """Give when the store whose place this one takes says that captures were processed."""
+        if self._former is None:
+            return {}
+        rows = self._former._rows("ledger", captures, ["row", "processed_at"])
+        return {
+            capture: datetime.fromisoformat(row["processed_at"]) if row.get("processed_at") else None
+            for capture, row in rows.items()
+            if row["row"] == "outcome"
+        }
 
     def refusals(self) -> list[Refusal]:
         """Give the captures that the store refused and that have no outcome since."""
@@ -658,7 +676,7 @@ class ElasticStore:
         return len(actions) - len(failed)
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert the store has."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
         if not channels:
             return None
         query = {
@@ -676,9 +694,10 @@ class ElasticStore:
             self._fresh("deliveries")
             hits = self._hits("deliveries", query, order=["next_attempt", "alert", "channel"])
             while page := [hit["_source"] for hit in islice(hits, 50)]:
-                alerts = self._rows("alerts", [row["alert"] for row in page], ["id"])
+                wanted = [row["alert"] for row in page]
+                there = self._rows("alerts", wanted, ["id"]) | self._rows("findings", wanted, ["id"])
                 for row in page:
-                    if row["alert"] in alerts:
+                    if row["alert"] in there:
                         return record_of(Delivery, row)
         return None
 
@@ -763,6 +782,50 @@ class ElasticStore:
             return False
         self._wrote("deliveries")
         return True
+
+    # ---------------------------------------------------------------------------------------------- watching
+
+    def findings(self, *, standing: bool = False) -> list[Finding]:
+        """Give the findings, or those that stand, in order of when they were first seen."""
+        query = {"bool": {"must_not": [{"exists": {"field": "gone_at"}}]}} if standing else None
+        with self._plainly():
+            # Other workers write here too.
+            self._wrote("findings")
+            rows = self._scan("findings", query, order=["first_at", "kind", "about"])
+            return [record_of(Finding, row) for row in rows]
+
+    def write_findings(self, findings: Sequence[Finding]) -> None:
+        """Write findings; one of the same id is replaced."""
+        if not findings:
+            return
+        with self._plainly():
+            written = self._number()
+            self._written([self._action("findings", one.id, fields_of(one), written) for one in findings])
+
+    def arrivals(self, *, since: datetime) -> Iterator[Arrival]:
+        """Give when the first texts of pages that came out since a time were published and processed."""
+        first = {"bool": {"filter": [{"range": {"published_at": {"gte": plain(since)}}}, {"term": {"revision": 1}}]}}
+        with self._plainly():
+            rows = self._scan("documents", first, only=["source", "published_at", "capture"])
+            while page := list(islice(rows, PAGE)):
+                noted = self._rows("ledger", [row["capture"] for row in page], ["processed_at"])
+                for row in page:
+                    at = noted.get(row["capture"], {}).get("processed_at")
+                    if at:
+                        yield Arrival.from_json(
+                            {"source": row["source"], "published_at": row["published_at"], "processed_at": at}
+                        )
+
+    def processed(self, documents: Sequence[str]) -> dict[str, datetime]:
+        """Give when each of the documents was first processed, as far as that was noted."""
+        found: dict[str, datetime] = {}
+        wanted = iter(dict.fromkeys(documents))
+        with self._plainly():
+            while chunk := list(islice(wanted, PAGE)):
+                query = {"bool": {"filter": [{"terms": {"document": chunk}}, {"exists": {"field": "processed_at"}}]}}
+                for row in self._scan("ledger", query, order=["processed_at"], only=["document", "processed_at"]):
+                    found.setdefault(row["document"], datetime.fromisoformat(row["processed_at"]))
+        return found
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -889,6 +952,8 @@ class ElasticStore:
                     actions.append(self._action("ledger", tally_id(row), tally_row(row), written))
                 elif isinstance(row, Judgement):
                     actions.append(self._action("verdicts", row.alert, fields_of(row), written))
+                elif isinstance(row, Finding):
+                    actions.append(self._action("findings", row.id, fields_of(row), written))
                 elif isinstance(row, Delivery):
                     source = {**fields_of(row), "retired": False}
                     index = self._write("deliveries")
@@ -907,6 +972,7 @@ class ElasticStore:
             made = fresh_indices(self._client, self._access.prefix, REBUILT)
         fresh = ElasticStore(self._address, self._access, checked=False)
         fresh._indices = made
+        fresh._former = self
         done = False
         try:
             if without:
@@ -966,6 +1032,7 @@ _TABLES: Final[dict[Table, tuple[str, list[dict[str, Any]], list[str]]]] = {
     "alerts": ("alerts", [], ["id"]),
     "verdicts": ("verdicts", [], ["alert"]),
     "deliveries": ("deliveries", [], ["id"]),
+    "findings": ("findings", [], ["id"]),
 }
 """What a table is here: the kind of its rows, what tells them from others, and their order."""
 
@@ -975,6 +1042,7 @@ _MOVED: Final[dict[Table, type[Record]]] = {
     "alerts": Alert,
     "verdicts": Judgement,
     "deliveries": Delivery,
+    "findings": Finding,
 }
 _STORY_SHOWN: Final = ("id", "first", "size", "documents")
 _REJECTION_ORDER: Final = ["rejection.source", "rejection.url", "rejection.capture", "rejection.step"]

@@ -11,7 +11,7 @@ from mappings import properties
 from processors import fold
 from processors.records import Alert, Comparison, Document, Event, LedgerRow, Record, Rejection, Verdict, digest, utc
 from sulh.pairs import between_pair, side
-from sulh.stores import Delivery, Outcome, Refusal
+from sulh.stores import Delivery, Finding, Outcome, Refusal
 
 LANGUAGES: Final = ("ar", "en", "fr", "ru", "tr")
 """Those that have an analyzer of their own in `mappings/elasticsearch/documents.json`."""
@@ -220,6 +220,7 @@ def outcome_row(outcome: Outcome, rejection: Rejection | None) -> dict[str, Any]
         "url": clean(outcome.url),
         "fetched_at": plain(outcome.fetched_at),
         "document": outcome.document,
+        "processed_at": plain(outcome.processed_at),
     }
     if rejection is not None:
         row["rejection"] = fields_of(rejection)
@@ -260,6 +261,7 @@ _RECORDS: Final[dict[str, type[Record]]] = {
     "comparisons": Comparison,
     "alerts": Alert,
     "deliveries": Delivery,
+    "findings": Finding,
 }
 _TOLD: Final = ("source", "language", "title", "url", "published_at", "fetched_at", "dated_at", "story", "origin")
 

@@ -18,7 +18,7 @@ from sulh.stores import EXPORTS, TABLES, Access, Store, Table, open_store
 CHUNK: Final = 200
 """Rows at a time: some MB, whatever the size of the store."""
 
-_KEPT: Final[tuple[Table, ...]] = ("verdicts", "deliveries")
+_KEPT: Final[tuple[Table, ...]] = ("verdicts", "deliveries", "findings")
 """What a store being rebuilt shares with the one whose place it takes."""
 
 

@@ -29,9 +29,11 @@ from processors.records import (
     utc,
 )
 from sulh.stores import (
+    Arrival,
     Delivery,
     Disposal,
     ExportKind,
+    Finding,
     Hit,
     Judgement,
     Outcome,
@@ -44,10 +46,20 @@ from sulh.stores import (
     Table,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The schema that mappings/sqlite.sql describes, as in its user_version."""
 
-MIGRATIONS: Final[tuple[str, ...]] = ()
+MIGRATIONS: Final[tuple[str, ...]] = (
+    """
+ALTER TABLE outcomes ADD COLUMN processed_at TEXT;
+CREATE INDEX outcomes_by_document ON outcomes (document);
+CREATE TABLE findings (
+  id TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, about TEXT NOT NULL, said TEXT NOT NULL, todo TEXT NOT NULL,
+  first_at TEXT NOT NULL, last_at TEXT NOT NULL, gone_at TEXT
+) STRICT;
+CREATE INDEX findings_standing ON findings (gone_at, first_at);
+""",
+)
 """SQL scripts: the first brings schema 1 to 2, the next 2 to 3, and so on."""
 
 _APPLICATION: Final = 0x73756C68
@@ -301,13 +313,14 @@ class SqliteStore:
             return db.total_changes - before
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert the store has."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
         with self._plainly():
             return next(
                 _records(
                     self._db,
                     Delivery,
-                    "deliveries WHERE state = 'waiting' AND next_attempt <= ? AND alert IN (SELECT id FROM alerts)"
+                    "deliveries WHERE state = 'waiting' AND next_attempt <= ?"
+                    " AND alert IN (SELECT id FROM alerts UNION ALL SELECT id FROM findings)"
                     " AND channel IN (SELECT value FROM json_each(?)) ORDER BY next_attempt, alert, channel LIMIT 1",
                     [_time(now), json.dumps(channels)],
                 ),
@@ -354,6 +367,41 @@ class SqliteStore:
         where, values = _where({"alert": alert})
         with self._plainly():
             return list(_records(self._db, Delivery, f"deliveries{where} ORDER BY alert, channel", values))
+
+    # ---------------------------------------------------------------------------------------------- watching
+
+    def findings(self, *, standing: bool = False) -> list[Finding]:
+        """Give the findings, or those that stand, in order of when they were first seen."""
+        where = " WHERE gone_at IS NULL" if standing else ""
+        with self._plainly():
+            return list(_records(self._db, Finding, f"findings{where} ORDER BY first_at, kind, about", []))
+
+    def write_findings(self, findings: Sequence[Finding]) -> None:
+        """Write findings; one of the same id is replaced."""
+        with self._writing() as db:
+            for row in map(_row, findings):
+                _insert(db, "findings", row, _replacing("id", row))
+
+    def arrivals(self, *, since: datetime) -> Iterator[Arrival]:
+        """Give when the first texts of pages that came out since a time were published and processed."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT d.source, d.published_at, o.processed_at FROM documents d JOIN outcomes o ON o.capture ="
+                " d.capture WHERE d.day >= ? AND d.published_at >= ? AND d.revision = 1 AND o.processed_at IS NOT NULL",
+                [utc(since).date().isoformat(), _time(since)],
+            )
+            for row in _dicts(rows):
+                yield Arrival.from_json(row)
+
+    def processed(self, documents: Sequence[str]) -> dict[str, datetime]:
+        """Give when each of the documents was first processed, as far as that was noted."""
+        with self._plainly():
+            rows = self._db.execute(
+                "SELECT document, min(processed_at) FROM outcomes WHERE document IN (SELECT value FROM json_each(?))"
+                " AND processed_at IS NOT NULL GROUP BY document",
+                [json.dumps(list(documents))],
+            )
+            return {document: datetime.fromisoformat(at) for document, at in rows}
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -445,9 +493,13 @@ class SqliteStore:
                 fresh._db.execute("ATTACH ? AS old", [str(self._path)])
                 with fresh._writing() as db:
                     # What cannot be rebuilt, as it stands at the last moment: analysts and channels went on meanwhile.
-                    for table in ("deliveries", "verdicts"):
+                    for table in ("deliveries", "findings", "verdicts"):
                         db.execute(f"DELETE FROM main.{table}")
                         db.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table}")
+                    db.execute(
+                        "UPDATE main.outcomes SET processed_at = former.processed_at FROM old.outcomes AS former"
+                        " WHERE former.capture = main.outcomes.capture"
+                    )
                 fresh._db.execute("DETACH old")
             with self._plainly():
                 fresh._db.backup(self._db)
@@ -491,12 +543,14 @@ _MOVED: Final[dict[str, tuple[type[Record], str]]] = {
     "alerts": (Alert, "id"),
     "verdicts": (Judgement, "alert"),
     "deliveries": (Delivery, "id"),
+    "findings": (Finding, "id"),
 }
 _KEYS: Final[dict[str, str]] = {
     "revisions": "id, revision",
     "tallies": "source, day, step, disposition, reason",
     "verdicts": "alert",
     "deliveries": "id",
+    "findings": "id",
 }
 
 _LEDGER_ORDER: Final = "source, day, step, disposition, reason"

@@ -24,7 +24,7 @@ from processors.records import (
     Rejection,
     Signal,
 )
-from sulh.stores import Delivery, Outcome, Refusal
+from sulh.stores import Delivery, Finding, Outcome, Refusal
 from sulh.stores import elastic_rows as rows
 
 NOON = datetime(2014, 11, 15, 12, tzinfo=UTC)
@@ -108,6 +108,9 @@ def made(kind: str) -> tuple[tuple[type[Record], ...], list[dict[str, Any]]]:
     if kind == "deliveries":
         sent = Delivery(id="1", alert="a1", channel="c", state="sent", attempts=1, next_attempt=NOON)
         return (Delivery,), [rows.fields_of(sent)]
+    if kind == "findings":
+        found = Finding(id="f1", kind="silent", about="s", said="no news", todo="look", first_at=NOON, last_at=NOON)
+        return (Finding,), [rows.fields_of(found)]
     assert kind == "verdicts"
     return (), [{"alert": "a1", "verdict": "confirmed", "why": "seen", "at": NOON.isoformat()}]
 

@@ -18,7 +18,7 @@ from processors.errors import StoreError
 from processors.records import LedgerRow
 from sulh.stores import TABLES, Access, Query, Store, open_store
 from sulh.stores.moving import move
-from tests.sulh.test_store import NOON, alert, comparison, document, event, everything, processed, rejected
+from tests.sulh.test_store import NOON, alert, comparison, document, event, everything, finding, processed, rejected
 
 Place = tuple[str, Callable[[], Store]]
 
@@ -49,7 +49,9 @@ def fill(store: Store) -> None:
     for revision in (2, 3):
         again = document(docs[0].url, f"Denied, {revision} \ud800.", revision=revision, story=docs[1].story)
         store.write([processed(again, event(again, "refusal"))])
-    store.write([rejected("https://a.example/none"), rejected("https://a.example/wall", "wall")])
+    wall = rejected("https://a.example/wall", "wall")
+    wall = replace(wall, outcome=replace(wall.outcome, processed_at=NOON))
+    store.write([rejected("https://a.example/none"), wall])
     store.relabel({docs[3].story: docs[4].story})
     store.tally(
         [
@@ -59,6 +61,8 @@ def fill(store: Store) -> None:
             for day in (14, 15)
         ]
     )
+    store.write_findings([finding(), finding("outlet_fr", gone_at=NOON)])
+    store.enqueue(finding().id, ["operators"], at=NOON)
     store.write_alerts([alert(doc) for doc in docs[:5]])
     store.judge(alert(docs[1]).id, "dismissed", "old", at=NOON)
     store.judge(alert(docs[2]).id, "confirmed", "", at=NOON)
@@ -79,7 +83,8 @@ def test_all_of_a_store_moves(places: tuple[str, str, Access, Callable[[str], St
     source, target, access, opened = places
     before = told(filled)
     moved = {one.table: one.rows for one in move(source, target, access, quiet=True)}
-    assert (moved["documents"], moved["revisions"], moved["deliveries"], moved["verdicts"]) == (250, 2, 8, 2)
+    assert (moved["documents"], moved["revisions"], moved["deliveries"], moved["verdicts"]) == (250, 2, 9, 2)
+    assert moved["findings"] == 2
     assert told(filled) == before
     with closing(opened(target)) as new:
         assert told(new) == before

@@ -29,7 +29,7 @@ from processors.records import (
     Signal,
     digest,
 )
-from sulh.stores import EXPORTS, Outcome, Processed, Query, Store, open_store
+from sulh.stores import EXPORTS, Arrival, Delivery, Finding, Outcome, Processed, Query, Store, open_store
 from sulh.stores.sqlite import VERSION, migrate
 
 NOON = datetime(2014, 11, 15, 12, tzinfo=UTC)
@@ -375,6 +375,55 @@ def test_a_delivery_is_claimed_by_one_worker_and_settled_once(store: Store, open
     assert store.enqueue(alert(doc).id, ["mail"], at=later) == 0
 
 
+def finding(about: str = "outlet_uk", **fields: object) -> Finding:
+    given = {"kind": "silent", "said": "no news", "todo": "look", "first_at": NOON, "last_at": NOON, **fields}
+    return Finding(id=digest("silent", about, str(given["first_at"])), about=about, **given)  # type: ignore[arg-type]
+
+
+def test_findings_stand_until_they_are_gone_and_each_is_told_once(store: Store) -> None:
+    one, two = finding(), finding("outlet_fr", first_at=NOON + timedelta(hours=1))
+    store.write_findings([two, one])
+    assert store.findings() == store.findings(standing=True) == [one, two]
+    later = replace(one, said="still none", last_at=NOON + timedelta(days=1))
+    gone = replace(two, gone_at=NOON + timedelta(days=1))
+    store.write_findings([later, gone])
+    assert store.findings() == [later, gone]
+    assert store.findings(standing=True) == [later]
+    assert (store.enqueue(one.id, ["phone"], at=NOON), store.enqueue(one.id, ["phone"], at=NOON)) == (1, 0)
+    assert store.enqueue("of-nothing", ["phone"], at=NOON - timedelta(days=1)) == 1
+    due = store.due(channels=["phone"], now=NOON)
+    assert due is not None and due.alert == one.id
+    assert store.claim(due.id, now=NOON)
+    store.settle(due.id, sent=True, now=NOON)
+    assert store.due(channels=["phone"], now=NOON + timedelta(days=9)) is None
+
+
+def test_a_replay_keeps_findings_and_when_captures_were_first_processed(store: Store) -> None:
+    news, old = document("https://a.example/1", published_at=NOON), document("https://a.example/2", published_at=NOON)
+    undated = document("https://a.example/3")
+    hour = timedelta(hours=1)
+
+    def at(doc: Document, moment: datetime | None) -> Processed:
+        item = processed(doc)
+        return replace(item, outcome=replace(item.outcome, processed_at=moment))
+
+    store.write([at(news, NOON + hour), at(old, None), at(undated, NOON)])
+    store.write_findings([finding()])
+    expected = [Arrival(source="outlet_uk", published_at=NOON, processed_at=NOON + hour)]
+    assert list(store.arrivals(since=NOON)) == expected
+    assert list(store.arrivals(since=NOON + hour)) == []
+    assert store.processed([news.id, old.id, "none"]) == {news.id: NOON + hour}
+    with store.rebuilding() as fresh:
+        fresh.write([at(news, NOON + 5 * hour), at(old, NOON + 5 * hour), at(undated, NOON)])
+    assert list(store.arrivals(since=NOON)) == expected
+    assert store.processed([news.id, old.id]) == {news.id: NOON + hour}
+    assert store.findings() == [finding()]
+    # A new text is news of the day it came, not of the day on which the page came out.
+    store.write([at(replace(news, revision=2, capture="x2", text="Another text."), NOON + 9 * hour)])
+    assert list(store.arrivals(since=NOON)) == []
+    assert store.processed([news.id]) == {news.id: NOON + hour}
+
+
 def test_what_waits_for_an_alert_that_is_gone_is_not_due(store: Store) -> None:
     doc = document("https://a.example/1")
     store.write_alerts([alert(doc)])
@@ -520,6 +569,7 @@ def test_each_table_has_the_fields_of_its_record(tmp_path: Path) -> None:
     open_store(tmp_path / "sulh.db").close()
     records = {"documents": Document, "revisions": Document, "events": Event, "comparisons": Comparison}
     records |= {"alerts": Alert, "rejections": Rejection, "outcomes": Outcome, "ledger": LedgerRow}
+    records |= {"findings": Finding, "deliveries": Delivery}
     with closing(sqlite3.connect(tmp_path / "sulh.db")) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -559,7 +609,7 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"newer sulh \(schema 99, this sulh knows 1\): upgrade sulh"):
+    with pytest.raises(StoreError, match=rf"newer sulh \(schema 99, this sulh knows {VERSION}\): upgrade sulh"):
         open_store(path)
     assert path.read_bytes() == before
 
@@ -575,6 +625,34 @@ def test_an_older_store_is_brought_up_step_by_step() -> None:
         assert db.execute("SELECT a, b FROM two").fetchall() == []
         migrate(db, steps, version=3)
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_a_store_of_version_1_is_brought_up_with_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "sulh.db"
+
+    def columns() -> dict[str, set[str]]:
+        with closing(sqlite3.connect(path)) as db:
+            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')")]
+            return {name: {row[1] for row in db.execute(f"PRAGMA table_xinfo('{name}')")} for name in tables}
+
+    doc = document("https://a.example/1")
+    with closing(open_store(path)) as store:
+        store.write([processed(doc)])
+    new = columns()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "DROP TABLE findings; DROP INDEX outcomes_by_document; ALTER TABLE outcomes DROP COLUMN processed_at;"
+            " PRAGMA user_version = 1;"
+        )
+    with closing(open_store(path)) as store:
+        assert store.document(doc.id) == doc
+        assert store.unprocessed([doc.capture]) == set()
+        assert store.findings() == []
+        assert store.processed([doc.id]) == {}
+        with store.rebuilding() as fresh:
+            fresh.write([processed(doc)])
+        assert store.document(doc.id) == doc
+    assert columns() == new
 
 
 def test_what_is_not_a_store_is_refused_in_one_sentence(tmp_path: Path) -> None:
