@@ -34,7 +34,7 @@ from processors.records import (
 from processors.register import Registers
 from sulh.pairs import SIDES, Side, between_pair, side
 from sulh.periods import Step, between, fitting, start
-from sulh.stores import Access, Delivery, server
+from sulh.stores import Access, Delivery, Finding, server
 from sulh.stores.sqlite import VERSION
 
 BEARINGS: tuple[Bearing, ...] = ("supports", "reports", "contradicts")
@@ -709,6 +709,12 @@ class SourceRow(Record):
     waiting: int = 0
     health: str = ""
     """In words, from the archive, where the desk was given one."""
+
+
+def findings(connection: sqlite3.Connection) -> list[Finding]:
+    """Give what is or was wrong with the watch itself: what stands first, the newest first."""
+    sql = "SELECT * FROM findings ORDER BY gone_at IS NOT NULL, first_at DESC, kind, about"
+    return [_record(Finding, row) for row in _rows(connection, sql)]
 
 
 def latest_day(connection: sqlite3.Connection) -> date | None:

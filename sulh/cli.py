@@ -671,6 +671,9 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
     marks = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
     wrong = False
     for finding in examine(settings_of(ctx), now=now()):
+        if finding.level == "ok" and not finding.decided:
+            # Of use to `sulh watch` only.
+            continue
         wrong |= finding.level == "wrong"
         if as_json:
             emit([finding.to_json()])

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from processors.archive import Archive
-from processors.errors import LockedError, SulhError
+from processors.errors import LockedError, StoreError, SulhError
 from processors.records import digest
 from sulh.config import Settings
 from sulh.daily import make_home, operators_of
@@ -24,6 +24,7 @@ from sulh.deliver import DeliveryReport, deliver_findings
 from sulh.doctor import KINDS, Look, examine
 from sulh.freshness import Freshness, freshness
 from sulh.stores import Finding, Store, open_store
+from sulh.stores.sqlite import SqliteStore
 
 SILENCE = timedelta(hours=24)
 """A finding from outside that has not come in for so long is gone; when it comes again, it is told again."""
@@ -33,6 +34,9 @@ MANY = 10
 
 LOCK_SECONDS = 60
 """How long to wait for another process that writes findings, which takes it well under a second."""
+
+ASIDE = "findings-aside.sqlite"
+"""Where findings are kept, in the home, while the store cannot be reached; its own absence is one of them."""
 
 Seen = Mapping[tuple[str, str], tuple[str, str]]
 """By kind and about: what is said, and what to do."""
@@ -61,25 +65,20 @@ class WatchReport:
 
 def watch(settings: Settings, *, now: datetime, write: Callable[[str], None] = print) -> WatchReport:
     """Look at everything, keep what is found, and tell operators what they have not been told."""
-    ids = [channel.id for channel in operators_of(settings, write)]
-    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
-        measured = freshness(store, Archive(settings.home), now=now)
-        looks = [look for look in examine(settings, now=now, measured=measured) if look.kind]
-        with _alone(settings):
-            before = store.findings(standing=True)
-            changed = fold(before, looks, now=now)
-            store.write_findings(changed)
-            standing = store.findings(standing=True)
-            _enqueue(store, standing, ids, now)
-        delivery = _deliver(settings, store, now=now, write=write)
-    known = {one.id for one in before}
-    return WatchReport(
-        standing=tuple(standing),
-        new=tuple(one for one in standing if one.id not in known),
-        gone=tuple(one for one in changed if one.gone_at is not None),
-        freshness=tuple(measured),
-        delivery=delivery,
-    )
+    operators_of(settings, write)
+    try:
+        with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
+            measured = freshness(store, Archive(settings.home), now=now)
+            looks = [look for look in examine(settings, now=now, measured=measured) if look.kind]
+            report = _keep(settings, store, lambda standing: fold(standing, looks, now=now), now=now, write=write)
+    except StoreError as error:
+        if settings.home.is_dir():
+            with closing(SqliteStore(settings.home / ASIDE)) as aside:
+                look = (said_of(error),)
+                _keep(settings, aside, lambda standing: fold(standing, look, now=now), now=now, write=write)
+        raise
+    _close_aside(settings, now=now, write=write)
+    return replace(report, freshness=tuple(measured))
 
 
 def tell(
@@ -96,16 +95,46 @@ def tell(
     if kind in KINDS:
         raise SulhError(f"{kind}: `sulh watch` finds this by itself, and would call it gone: take another kind")
     make_home(settings)
-    ids = [channel.id for channel in operators_of(settings, write)]
-    with closing(open_store(settings.store_address, access=settings.access)) as store:
-        with _alone(settings):
-            before = store.findings(standing=True)
-            changed = told(before, kind, about, said=said, todo=todo, now=now)
-            store.write_findings(changed)
-            # Also one that stands: a crash may have come between keeping it and this.
-            standing = [one for one in changed if one.gone_at is None]
-            _enqueue(store, standing, ids, now)
-        delivery = _deliver(settings, store, now=now, write=write)
+    operators_of(settings, write)
+
+    def change(standing: Sequence[Finding]) -> list[Finding]:
+        return told(standing, kind, about, said=said, todo=todo, now=now)
+
+    try:
+        with closing(open_store(settings.store_address, access=settings.access)) as store:
+            return _keep(settings, store, change, now=now, write=write)
+    except StoreError:
+        # What failed may have failed for the very reason that the store is away: operators must know all the same.
+        with closing(SqliteStore(settings.home / ASIDE)) as aside:
+            return _keep(settings, aside, change, now=now, write=write)
+
+
+def said_of(error: StoreError) -> Look:
+    """Give what is found where the store itself cannot be asked."""
+    return Look(level="wrong", about="store", said=str(error), todo="`sulh doctor`", kind="store")
+
+
+def _keep(
+    settings: Settings,
+    store: Store,
+    change: Callable[[Sequence[Finding]], list[Finding]],
+    *,
+    now: datetime,
+    write: Callable[[str], None],
+) -> WatchReport:
+    """Write what changes of the findings that stand, and tell what operators have not been told."""
+    channels = operators_of(settings, write)
+    with _alone(settings):
+        before = store.findings(standing=True)
+        changed = change(before)
+        store.write_findings(changed)
+        standing = store.findings(standing=True)
+        for one in standing:
+            # Also those that stood: a crash may have come between keeping one and this.
+            store.enqueue(one.id, [channel.id for channel in channels], at=now)
+    # The desk reads a file only: over a server an address of it would lead nowhere.
+    desk = "" if settings.on_server else settings.desk_address
+    delivery = deliver_findings(store, channels, now=now, desk=desk)
     known = {one.id for one in before}
     return WatchReport(
         standing=tuple(standing),
@@ -114,6 +143,15 @@ def tell(
         freshness=(),
         delivery=delivery,
     )
+
+
+def _close_aside(settings: Settings, *, now: datetime, write: Callable[[str], None]) -> None:
+    """The store is back: call gone what was kept aside, and send what could not be sent."""
+    if (settings.home / ASIDE).exists():
+        with closing(SqliteStore(settings.home / ASIDE)) as aside:
+            _keep(
+                settings, aside, lambda standing: [replace(one, gone_at=now) for one in standing], now=now, write=write
+            )
 
 
 def fold(standing: Sequence[Finding], looks: Iterable[Look], *, now: datetime) -> list[Finding]:
@@ -186,17 +224,6 @@ def _grouped(seen: Seen, standing: Mapping[tuple[str, str], Finding]) -> dict[tu
         lines += [f"- {about}: {seen[kind, about][0]}" for about in abouts]
         grouped[kind, "many"] = ("\n".join(lines), "look for one cause, such as the network here; `sulh doctor`")
     return grouped
-
-
-def _enqueue(store: Store, standing: Iterable[Finding], channels: Sequence[str], now: datetime) -> None:
-    for one in standing:
-        store.enqueue(one.id, channels, at=now)
-
-
-def _deliver(settings: Settings, store: Store, *, now: datetime, write: Callable[[str], None]) -> DeliveryReport:
-    # The desk reads a file only: over a server an address of it would lead nowhere.
-    desk = "" if settings.on_server else settings.desk_address
-    return deliver_findings(store, operators_of(settings, write), now=now, desk=desk)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from processors.archive import CaptureRef
 from processors.records import Capture, LedgerRow, Rejection, digest
 from sulh.demo.serve import Outlets
 from sulh.pipeline import Judged, decide, judge_capture, process, registers_of
-from sulh.stores import Store
+from sulh.stores import Finding, Store
 
 NOW = datetime(2014, 11, 22, 12, tzinfo=UTC)
 CHANNELS = (digest("mail"), digest("chat"))
@@ -61,6 +61,19 @@ def fill(store: Store) -> None:
     store.tally(crawled())
     report = process(store, judged())
     assert not report.faults, report.faults
+    store.write_findings(
+        Finding(
+            id=digest("silent", about),
+            kind="silent",
+            about=about,
+            said="brings nothing new",
+            todo="look",
+            first_at=NOW - timedelta(days=2),
+            last_at=NOW,
+            gone_at=gone,
+        )
+        for about, gone in (("quiet_sy", None), ("back_again_fr", NOW))
+    )
     alerts = decide(store, now=NOW, max_age_days=None, channels=CHANNELS).alerts
     store.judge(alerts[0].id, "dismissed", "a truce of the government's", at=NOW)
     first, second = store.deliveries()[:2]

@@ -21,7 +21,7 @@ from processors.records import (
     digest,
 )
 from processors.register import Article, Claim, Claimant, Register, Registers
-from sulh.stores import Outcome, Processed, Store
+from sulh.stores import Finding, Outcome, Processed, Store
 from sulh.stores.sqlite import SqliteStore
 
 DAY = date(2014, 11, 15)
@@ -314,6 +314,23 @@ def fill(store: Store) -> None:
         for name in ("discovered", "fetched")
     )
     store.write_alerts([alert, hostile, old])
+    store.write_findings(
+        Finding(
+            id=digest(kind, about),
+            kind=kind,
+            about=about,
+            said=said,
+            todo="`sulh sources check`",
+            first_at=DAWN,
+            last_at=DAWN + timedelta(hours=2),
+            gone_at=gone,
+        )
+        for kind, about, said, gone in (
+            ("silent", "gazette_fr", "brings nothing new since 2014-11-01", None),
+            ("task-failed", "daily.crawl", f"{FORMULA}\n{SCRIPT}", None),
+            ("no-list", "vestnik_ru", "not-a-feed", DAWN + timedelta(hours=1)),
+        )
+    )
     store.enqueue(alert.id, [digest("mail"), digest("chat")], at=DAWN)
     sure = store.deliveries(alert=alert.id)[0]
     store.claim(sure.id, now=DAWN + timedelta(minutes=5))

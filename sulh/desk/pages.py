@@ -29,7 +29,7 @@ from sulh import board
 from sulh.desk import plots, tables, words
 from sulh.pairs import SIDES, side
 from sulh.periods import between, fitting, start
-from sulh.stores import Hit, Query
+from sulh.stores import Finding, Hit, Query
 from sulh.stores.sqlite import search as find
 
 if TYPE_CHECKING:
@@ -621,6 +621,21 @@ def ledger(connection: sqlite3.Connection, asked: Asked) -> Page:
     )
 
 
+def findings(connection: sqlite3.Connection, asked: Asked) -> Page:
+    """What `sulh watch` found, or was told, of what goes wrong unseen: what stands, and what is gone."""
+    rows = board.findings(connection)
+    return Page(
+        template="findings.html",
+        title="Findings",
+        context={
+            "standing": [row for row in rows if row.gone_at is None],
+            "gone": [row for row in rows if row.gone_at is not None][:200],
+        },
+        kind=Finding,
+        rows=rows,
+    )
+
+
 # What holds for all pages
 
 View = Callable[[sqlite3.Connection, Asked], Page]
@@ -638,6 +653,7 @@ _PAGES: tuple[tuple[str, View], ...] = (
     (r"/search", search),
     (r"/sources", sources),
     (r"/ledger", ledger),
+    (r"/findings", findings),
 )
 
 

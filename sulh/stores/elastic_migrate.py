@@ -26,6 +26,7 @@ from sulh.stores.elastic_indices import (
     Index,
     alias_moves,
     check,
+    create,
     indices,
     make_index,
     meta_of,
@@ -114,6 +115,7 @@ class _Migration:
         self._client, self._address, self._prefix, self._echo, self._quiet = client, address, prefix, echo, quiet
 
     def run(self) -> list[Moved]:
+        self._add_new_kinds()
         serving = check(self._client, self._address, self._prefix)
         self._tidy_up(serving)
         pending = [serving[kind] for kind in KINDS if serving[kind].outdated]
@@ -150,6 +152,13 @@ class _Migration:
             Moved(kind=fill.kind, old=fill.old.name, new=fill.new, rows=fill.of_new.rows, checksum=str(fill.of_new))
             for fill in fills
         ]
+
+    def _add_new_kinds(self) -> None:
+        """Make the indices of kinds that the older sulh did not have; one that is lost is not made by stealth."""
+        there = indices(self._client, self._prefix)
+        if {index.kind for index in there} != set(KINDS) and any(i.serves and i.schema < SCHEMA for i in there):
+            for name in create(self._client, self._prefix):
+                self._echo(f"made {name}")
 
     def _tidy_up(self, serving: dict[str, Index]) -> None:
         """Finish what an interrupted call left after its switch, and undo what it left before."""

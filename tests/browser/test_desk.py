@@ -52,6 +52,7 @@ PAGES = (
     "/search?q=%D9%87%D8%AF%D9%86%D8%A9",
     "/sources",
     "/ledger",
+    "/findings",
 )
 
 

@@ -43,6 +43,7 @@ PAGES = {
     "/search?q=truces": "Rival jihadists",
     "/sources": "down_tr",
     "/ledger": "paywall",
+    "/findings": "brings nothing new since 2014-11-01",
 }
 
 
@@ -290,12 +291,24 @@ def test_search_takes_any_words_and_filters(get: Get) -> None:
     assert get("/search.json?until=2014-11-10").json() == []
 
 
+def test_findings_that_stand_come_before_those_that_are_gone(get: Get) -> None:
+    shown = get("/findings").text
+    assert "2 findings stand" in shown
+    assert shown.index("gazette_fr") < shown.index("Gone") < shown.index("vestnik_ru")
+    rows = get("/findings.json").json()
+    assert [(row["about"], row["gone_at"] is None) for row in rows] == [
+        ("gazette_fr", True),
+        ("daily.crawl", True),
+        ("vestnik_ru", False),
+    ]
+
+
 def test_an_empty_store_says_how_to_fill_it(tmp_path: Path) -> None:
     path = tmp_path / "empty.sqlite"
     SqliteStore(path).close()
     get = getting(desk.app(path, registers=sample.registers()))
     assert "sulh run" in get("/").text
-    for address in ("/claims", "/alerts", "/timeline", "/search", "/sources", "/ledger", "/claims.csv"):
+    for address in ("/claims", "/alerts", "/timeline", "/search", "/sources", "/ledger", "/findings", "/claims.csv"):
         assert get(address).status_code == 200
 
 

@@ -232,6 +232,7 @@ def test_the_ledger_stands_as_in_sulh_ledger(both: Both) -> None:
         rows = board.ledger(connection)
         declined = board.rejections(connection)
         sources = {row.source: row for row in board.source_rows(connection)}
+        standing = {one.about for one in board.findings(connection) if one.gone_at is None}
     parts: Counter[tuple[date, str, str]] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     for row in rows:
@@ -245,6 +246,8 @@ def test_the_ledger_stands_as_in_sulh_ledger(both: Both) -> None:
         assert getattr(balances[day, source], disposition) == count
     told = {(row[0], row[2], row[4]) for row in both.rows("sources-and-coverage", "declined")}
     assert told == {(one.source, one.reason, one.url) for one in declined}
+    found = both.rows("sources-and-coverage", "findings")
+    assert {row[1] for row in found} == standing
     silent = both.rows("sources-and-coverage", "silent")
     assert {source: last for source, last, _ in silent} == {source: row.last_fetched for source, row in sources.items()}
     assert [row[1] for row in silent] == sorted(row[1] for row in silent)

@@ -124,6 +124,19 @@ def test_a_changed_mapping_becomes_a_new_index_with_the_same_rows(
     assert drop_old(address, access) == []
 
 
+def test_a_kind_that_the_older_sulh_did_not_have_is_made(node: Running, team: tuple[str, Access], store: Store) -> None:
+    address, access = team
+    fill(store, 2)
+    (name,) = node.request("GET", f"/{access.prefix}-findings-write/_alias").json
+    node.request("DELETE", f"/{name}")
+    with pytest.raises(StoreError, match="findings is missing"):
+        migrate(address, access, quiet=True)
+    age(node, access.prefix, *SOME, schema=SCHEMA - 1)
+    migrate(address, access, quiet=True)
+    with closing(open_store(address, access=access)) as newer:
+        assert newer.findings() == []
+
+
 def test_only_what_changed_moves(node: Running, team: tuple[str, Access], store: Store) -> None:
     address, access = team
     fill(store, 5)

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from processors.archive import Listed
-from processors.errors import SettingsError
+from processors.errors import SettingsError, StoreError
 from processors.records import Alert, Document, Member, digest
 from sulh.cli import main
 from sulh.config import Settings
@@ -218,6 +218,21 @@ def test_a_finding_from_outside_is_told_once_while_it_keeps_coming(bench: Bench,
     assert len(hook.got) == 2
     quiet = watch(bench.settings, now=at + SILENCE)
     assert quiet.standing == () and len(quiet.gone) == 1
+
+
+def test_a_store_that_is_away_is_told_once_and_what_failed_meanwhile_too(
+    bench: Bench, hook: Hook, tmp_path: Path
+) -> None:
+    away = bench.settings.model_copy(update={"store": str(tmp_path)})  # a folder, which no store can be
+    for hours in range(3):
+        with pytest.raises(StoreError):
+            watch(away, now=NOON + hours * HOUR)
+        tell(away, "task-failed", "daily.process", said="no store", now=NOON + hours * HOUR)
+    assert [title for title, _ in hook.got] == ["sulh: store: store", "sulh: task-failed: daily.process"]
+    assert watch(bench.settings, now=NOON + 4 * HOUR).standing == ()
+    with pytest.raises(StoreError):
+        watch(away, now=NOON + 5 * HOUR)
+    assert [title for title, _ in hook.got[2:]] == ["sulh: store: store"]
 
 
 def test_a_look_that_could_not_see_calls_nothing_gone() -> None:
