@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_HOME ?= demo-data
 DEMO_PORT ?= 18700
+AIRFLOW_FOLDER ?= airflow-home
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock compose-env clean
+.PHONY: help demo airflow test lint bench lock compose-env clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,10 +26,19 @@ $(VENV)/.stamp-dev: requirements-dev.lock $(VENV)/.stamp-run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
 	@touch $@
 
+$(VENV)/.stamp-airflow: requirements-airflow.lock $(VENV)/.stamp-run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-airflow.lock
+	@touch $@
+
 demo: $(VENV)/.stamp-run  ## set up, then the whole product on five sample outlets, end to end
 	$(BIN)/sulh demo --home $(DEMO_HOME) --port $(DEMO_PORT)
 
+airflow: $(VENV)/.stamp-airflow  ## Airflow on this machine, over the local store and settings; Ctrl-C ends it
+	$(BIN)/python -m sulh.airflow_home $(AIRFLOW_FOLDER)
+
 test: lint  ## set up, then every check and test that this machine can run
+	@$(MAKE) --no-print-directory $(VENV)/.stamp-airflow || \
+		echo "Airflow cannot be installed beside this Python: its tests are skipped, and say so."
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.stamp-dev  ## style, types and the direction of imports
@@ -46,6 +56,11 @@ lock: $(VENV)/.stamp-dev  ## pin the dependencies anew within their ranges
 		--upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --extra airflow --constraint requirements.lock --constraint requirements-dev.lock pyproject.toml \
+		--output-file requirements-airflow.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade --extra team --constraint requirements-airflow.lock pyproject.toml --output-file requirements-team.lock
 
 compose-env:  ## write .env with fresh secrets for docker-compose.yml; an existing one stays
 	@$(PYTHON) -m sulh.compose

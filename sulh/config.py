@@ -17,6 +17,8 @@ from sulh.stores import Access
 
 PREFIX = "SULH_"
 FILE_VARIABLE = "SULH_CONFIG"
+OF_AIRFLOW = "SULH_AIRFLOW_"
+"""How the variables begin that the DAG files read; the program's own settings they are not."""
 
 
 def _default_home() -> Path:
@@ -63,6 +65,8 @@ class Settings(BaseModel):
     """The Wayback Machine, for `sulh backfill --via wayback`, or another archive with its interface."""
     sources: Path | None = None
     """Folder of further source files; empty: `sources` in the home."""
+    only_own_sources: bool = False
+    """Whether the sources that come with sulh are left out, and only those of that folder are crawled."""
     registers: Path | None = None
     """Folder of further registers of claims; empty: `registers` in the home."""
     allow_loopback: bool = False
@@ -155,7 +159,7 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
         for key, value in _read(file).items():
             values[key], origin[key] = value, f"{file}: {key}"
     for variable, text in environment.items():
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE:
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and not variable.startswith(OF_AIRFLOW):
             key = variable.removeprefix(PREFIX).lower()
             values[key] = text.replace(",", " ").split() if key in ("notify", "operators") else text
             origin[key] = f"the variable {variable}"

@@ -86,7 +86,9 @@ def _gaps(gaps: Mapping[str, Any] | None) -> Iterator[str]:
 def known_sources(settings: Settings) -> tuple[dict[str, Source], tuple[KnowledgeError, ...]]:
     """Give the package's sources and the person's own, and the files among them that are broken."""
     folder = settings.source_folder
-    return collect_sources(folder if settings.sources or folder.is_dir() else None)
+    return collect_sources(
+        folder if settings.sources or folder.is_dir() else None, packaged=not settings.only_own_sources
+    )
 
 
 def due_sources(
@@ -182,6 +184,8 @@ def subprocess_of(settings: Settings, options: Sequence[str]) -> subprocess.Pope
     call = [sys.executable, "-m", "crawlers", "--with-parent", "--home", str(settings.home)]
     if settings.source_folder.is_dir():
         call += ["--sources-dir", str(settings.source_folder)]
+    if settings.only_own_sources:
+        call.append("--only-sources-dir")
     if settings.allow_loopback:
         call.append("--allow-loopback")
     if settings.contact:

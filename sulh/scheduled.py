@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
@@ -29,6 +29,10 @@ GRACE_SECONDS = 45.0
 
 LAST_LINES = 20
 """Lines of what a command said last that go into its error, and to the operators: a trace and what led to it."""
+
+
+SHOWN_ROWS, SHOWN_CHARACTERS = 100, 2_000
+"""How much of what a command printed stands in the log: a person reads no more, and the program has it all."""
 
 
 class CommandError(Exception):
@@ -52,6 +56,12 @@ class StoppedError(BaseException):
     """The task was told to end. Not an Exception: code that handles errors must not take it for one and go on."""
 
 
+def words_of(arguments: Sequence[str]) -> list[str]:
+    """Give the whole command line; what stands behind ``--`` stays names, not options."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return ["sulh", *arguments[:at], "--json", *arguments[at:]]
+
+
 def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] = print) -> list[Any]:
     """Run `sulh ARGUMENTS… --json` to its end and give the JSON values that it printed, one a line.
 
@@ -59,7 +69,7 @@ def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] =
     by an exception or a signal, the command is asked to end and, where it does not, killed with all that it started.
     Raises WrongUsageError for status 2, KilledError where a signal ended it, and CommandError for any other but 0.
     """
-    words = ["sulh", *arguments, "--json"]
+    words = words_of(arguments)
     say(f"$ {shlex.join(words)}")
     last: deque[str] = deque(maxlen=LAST_LINES)
     printed: list[str] = []
@@ -83,12 +93,15 @@ def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] =
         for thread in (reading, telling):
             thread.join()
         status = keeper.wait()
-    rows = []
-    for line in printed:
+    rows: list[Any] = []
+    for number, line in enumerate(printed):
+        if number < SHOWN_ROWS:
+            say(line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…")
         try:
             rows.append(json.loads(line))
         except ValueError:
-            say(line)
+            if status == 0:
+                raise
     if status == 0:
         return rows
     kind = WrongUsageError if status == 2 else KilledError if status > 128 else CommandError
@@ -203,6 +216,22 @@ def arrived(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
             if of.get("indexed"):
                 counts[source] = dict(of)
     return counts
+
+
+def changes_in_words(reports: Sequence[Mapping[str, Any]], *, most: int = 50) -> str:
+    """Say in Markdown what `sulh recompare --json` printed, the alerts first: for the person who has to agree."""
+    lines = []
+    for report in reports:
+        changes = sorted(report["changes"], key=lambda one: str(one["kind"]))
+        counts = Counter((str(one["kind"]), str(one["sort"])) for one in changes)
+        counted = ", ".join(f"{count} {kind}s {sort}" for (kind, sort), count in sorted(counts.items()))
+        lines.append(f"{report['documents']} documents judged anew: {counted or 'nothing changes'}.\n")
+        for one in changes[:most]:
+            turn = " → ".join(part for part in (one["before"], one["after"]) if part)
+            lines.append(f"- {one['kind']} {one['sort']}, {one['about']}: {turn}. “{one['sentence']}” {one['url']}")
+        if len(changes) > most:
+            lines.append(f"- and {len(changes) - most} more: `sulh recompare --most 0 --json` prints them all")
+    return "\n".join(lines)
 
 
 def interval(text: str) -> timedelta:

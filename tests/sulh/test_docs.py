@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from mappings import KINDS
+from sulh.airflow_home import POOLS
 from sulh.cli import main
 from sulh.config import Settings
 from sulh.kibana.described import described
@@ -86,7 +87,8 @@ def test_what_it_tells_docker_compose_is_there(page: Path) -> None:
         if words[:3] == ["docker", "compose", "cp"]:
             assert any(word.partition(":")[0] in COMPOSE["services"] for word in words[3:]), line
     volumes = {f"sulh_{name}" for name in COMPOSE["volumes"]}
-    assert {code for code in inline(text) if code.startswith("sulh_")} <= volumes | {"sulh_"}
+    scheduled = {path.stem for path in (ROOT / "dags").glob("*.py")} | POOLS.keys()
+    assert {code for code in inline(text) if code.startswith("sulh_")} <= volumes | scheduled | {"sulh_"}
 
 
 @every_page
@@ -96,6 +98,8 @@ def test_the_targets_and_settings_that_it_names_are_there(page: Path) -> None:
     targets = re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.MULTILINE)
     assert all(f"\n{target}:" in makefile for target in targets)
     known = {f"SULH_{name.upper()}" for name in Settings.model_fields} | {"SULH_CONFIG"}
+    scheduled = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "dags").glob("*.py"))
+    known |= set(re.findall(r"\bSULH_AIRFLOW_[A-Z]+\b", scheduled))
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     known |= set(re.findall(r"\$\{(SULH_\w+)", compose))
     assert set(re.findall(r"\bSULH_[A-Z_]+\b", text)) <= known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,6 +126,9 @@ def test_sources_of_one_host_stay_together_and_many_hosts_fit_into_few_groups(tm
 def test_the_command_lists_them_and_a_crawl_of_those_that_are_due_leaves_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in list(os.environ):
+        if name.startswith("SULH_"):
+            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SULH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SULH_SOURCES", str(tmp_path / "sources"))

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_its_commands_are_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     commands = re.findall(r"^make ([\w-]+)", README, flags=re.MULTILINE)
-    assert commands == ["demo", "test", "compose-env"]
+    assert commands == ["demo", "test", "airflow", "compose-env"]
     assert all(f"\n{command}:" in makefile for command in commands)
 
 

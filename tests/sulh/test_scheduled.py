@@ -16,7 +16,7 @@ from threading import Event, Thread
 import pytest
 
 from processors.archive import Archive
-from sulh.scheduled import CommandError, WrongUsageError, arrived, interval, spans, sulh
+from sulh.scheduled import CommandError, WrongUsageError, arrived, changes_in_words, interval, spans, sulh
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60
@@ -108,7 +108,9 @@ def test_a_command_that_fails_says_what_it_said_last_and_keeps_what_it_printed(h
     # Both streams hold more than a pipe does.
     assert sum(map(len, said)) > 2**16 < len(repr(caught.value.rows))
     assert caught.value.status == 1
-    assert caught.value.said.splitlines() == said[-20:]
+    # What it printed stands in the log too, as far as a person reads.
+    assert sum(line.startswith("{") for line in said) == min(len(caught.value.rows), 100)
+    assert caught.value.said.splitlines() == [line for line in said if not line.startswith("{")][-20:]
     assert str(caught.value).startswith("`sulh sources list --json` ended with status 1:\n")
 
 
@@ -226,3 +228,19 @@ def test_how_often_to_look_is_written_as_in_a_sources_file() -> None:
     for wrong in ("", "0m", "often", "1.5h"):
         with pytest.raises(ValueError, match="such as 15m"):
             interval(wrong)
+
+
+def test_what_would_change_is_said_for_a_person_to_agree_with() -> None:
+    change = {"kind": "comparison", "sort": "new", "about": "orton/C09", "before": "", "after": "supports"}
+    change |= {"sentence": "They agreed.", "url": "https://x.test/1"}
+    alert = change | {"kind": "alert", "sort": "gone", "before": "truce new", "after": ""}
+    said = changes_in_words([{"documents": 7, "switched": False, "changes": [change, alert]}], most=1)
+    assert said.splitlines() == [
+        "7 documents judged anew: 1 alerts gone, 1 comparisons new.",
+        "",
+        "- alert gone, orton/C09: truce new. “They agreed.” https://x.test/1",
+        "- and 1 more: `sulh recompare --most 0 --json` prints them all",
+    ]
+    assert changes_in_words([{"documents": 7, "switched": False, "changes": []}]).startswith(
+        "7 documents judged anew: no"
+    )

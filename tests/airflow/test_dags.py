@@ -1,0 +1,157 @@
+"""The DAG files: light to read, with the pools that are made, and no command that the program would refuse."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sulh.airflow_home import POOLS
+from sulh.scheduled import words_of
+from tests.airflow.machine import ROOT, program
+from tests.command_lines import refusal
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+
+READING = """
+import json, sys, time
+opened = []
+import airflow.sdk
+from airflow.dag_processing.dagbag import DagBag
+sys.addaudithook(lambda event, given: event.startswith("socket.") and opened.append(event))
+bags = {}
+for path in sys.argv[1:]:
+    began, before = time.process_time(), set(sys.modules)
+    bag = DagBag(dag_folder=path, bundle_name="dags-folder")
+    bags[path] = {
+        "seconds": time.process_time() - began,
+        "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+        "errors": bag.import_errors,
+        "dags": {
+            dag.dag_id: {
+                "paused": dag.is_paused_upon_creation, "catchup": dag.catchup, "active": dag.max_active_runs,
+                "doc": dag.doc_md or "", "tags": sorted(dag.tags), "schedule": str(dag.timetable),
+                "tasks": {
+                    task.task_id: {
+                        "pool": task.pool, "owner": task.owner, "rule": str(task.trigger_rule), "retries": task.retries,
+                        "policy": task.retry_policy is not None, "told": bool(task.on_failure_callback),
+                        "limit": task.execution_timeout is not None, "name": task.task_display_name,
+                        "empty": task.task_type == "EmptyOperator",
+                        "leaf": not task.downstream_task_ids,
+                    }
+                    for task in dag.tasks
+                },
+            }
+            for dag in bag.dags.values()
+        },
+    }
+print("READ", json.dumps({"bags": bags, "opened": opened}))
+"""
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Airflow reads out of the files, in a process without a database."""
+    folder = tmp_path_factory.mktemp("airflow")
+    done = subprocess.run(
+        [str(program().with_name("python")), "-c", READING, *map(str, FILES)],
+        env={name: value for name, value in os.environ.items() if not name.startswith(("SULH_", "AIRFLOW__"))}
+        | {
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/none.db",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("READ ")]
+    assert done.returncode == 0 and said, done.stderr
+    assert not (folder / "none.db").exists()
+    found: dict[str, Any] = json.loads(said[0].removeprefix("READ "))
+    return found
+
+
+def dags(read: dict[str, Any]) -> dict[str, Any]:
+    return {name: dag for bag in read["bags"].values() for name, dag in bag["dags"].items()}
+
+
+def test_every_file_holds_the_dag_of_its_name(read: dict[str, Any]) -> None:
+    assert {path: bag["errors"] for path, bag in read["bags"].items() if bag["errors"]} == {}
+    assert {Path(path).stem: list(bag["dags"]) for path, bag in read["bags"].items()} == {
+        path.stem: [path.stem] for path in FILES
+    }
+    assert {"sulh_daily", "sulh_alert", "sulh_backfill"} <= set(dags(read))
+
+
+def test_reading_is_light_and_opens_nothing(read: dict[str, Any]) -> None:
+    assert read["opened"] == []
+    heavy = {"crawlers", "processors", "scrapy", "trafilatura", "elasticsearch", "lxml", "pydantic_settings", "sqlite3"}
+    for path, bag in read["bags"].items():
+        assert not heavy & set(bag["modules"]), path
+        # Of processor time, so that a busy machine changes nothing: Airflow reads each file again every minute.
+        assert bag["seconds"] < 1, path
+
+
+def test_schedules_are_those_that_are_told(read: dict[str, Any]) -> None:
+    found = dags(read)
+    assert not any(dag["catchup"] for dag in found.values())
+    assert not any(dag["paused"] for dag in found.values())
+    assert "seconds=900" in found["sulh_daily"]["schedule"]
+    assert "sulh-documents" in found["sulh_alert"]["schedule"] and "7 * * * *" in found["sulh_alert"]["schedule"]
+    assert found["sulh_alert"]["active"] == 1
+    assert "Null" in found["sulh_backfill"]["schedule"]
+
+
+def test_each_task_can_be_understood_and_is_seen_when_it_fails(read: dict[str, Any]) -> None:
+    for name, dag in dags(read).items():
+        assert "**Red?**" in dag["doc"] or "red?**" in dag["doc"], name
+        assert "http://127.0.0.1:8020/" in dag["doc"] and "sulh" in dag["tags"]
+        for task, one in dag["tasks"].items():
+            assert one["pool"] in {*POOLS, "default_pool"}, task
+            assert " " in one["name"], task
+            # A run must not look fine because its last task went on after a failure.
+            assert not (one["leaf"] and one["rule"] == "all_done"), task
+            if not one["empty"]:
+                assert one["told"] and one["owner"] == "sulh", task
+            if one["retries"]:
+                assert one["empty"] or (one["policy"] and one["limit"]), task
+
+
+SAMPLES = {
+    "group": {"about": "x.test", "hosts": ["x.test"], "sources": ["a_gb", "b_gb"]},
+    "params": {"source": "a_gb", "files": [str(ROOT / "README.md")], "switch": True},
+    "span": {"from": "2014-11-01", "to": "2014-11-30"},
+    "via": ["--via", "warc"],
+}
+"""What the tasks hand to their commands."""
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Give the words of each command line in a DAG file, with samples for what comes in when it runs."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sulh":
+            words = ast.Expression(ast.fix_missing_locations(ast.List(elts=node.args, ctx=ast.Load())))
+            found.append(eval(compile(words, str(path), "eval"), dict(SAMPLES)))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_program_takes_every_command(path: Path) -> None:
+    lines = commands(path)
+    assert lines
+    for line in lines:
+        assert refusal(words_of(line)[1:]) == "", line
+
+
+def test_nothing_but_the_tasks_call_the_program() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "subprocess" not in text and "BashOperator" not in text and "os.system" not in text
