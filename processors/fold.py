@@ -134,7 +134,8 @@ def needles(query: str, language: str = "") -> tuple[Needle, ...]:
         read = [tuple(asked for chain in reading if (asked := _asked(chain, language))) for reading in readings]
         if any(read):
             found.append(Needle(tuple(reading for reading in read if reading)))
-    return tuple(found)
+    # Asked for twice is asked for once.
+    return tuple(dict.fromkeys(found))
 
 
 def snippet(text: str, wanted: Iterable[Needle], language: str, *, size: int = 240) -> str:

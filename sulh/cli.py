@@ -1073,6 +1073,14 @@ def index_create(ctx: click.Context, with_roles: bool, as_json: bool) -> None:
             click.echo(f"{'made the' if row['new'] else 'brought up to date the'} role {row['role']}")
     if outdated:
         click.echo(f"of an older mapping: {', '.join(outdated)}: run `sulh index migrate`", err=True)
+    empty = [index.name for index in found if index.name in made]
+    if empty and len(empty) < len(found):
+        click.echo(
+            f"made new and empty beside others that were there: {', '.join(empty)}. If they were lost rather than new"
+            " to this version, `sulh replay` fills them from the archive; verdicts and deliveries come back from a"
+            " snapshot only (docs/operations.md)",
+            err=True,
+        )
 
 
 @index_group.command("status")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from processors.errors import SettingsError
+from processors.errors import SettingsError, StoreError
+from processors.fold import Needle, needles
 from processors.records import (
     Alert,
     Comparison,
@@ -121,6 +122,18 @@ class Query:
     claim: str = ""
     kind: str = ""
     limit: int = 20
+
+
+MOST_WORDS = 100
+"""Of one question: Elasticsearch takes some thousand clauses, and a word is up to a few dozen."""
+
+
+def needles_of(query: Query) -> tuple[Needle, ...]:
+    """Give what must be found for a query. Raises StoreError for more words than any store can look for at once."""
+    wanted = needles(query.words, query.language)
+    if len(wanted) > MOST_WORDS:
+        raise StoreError(f"the question has {len(wanted)} different words: ask for {MOST_WORDS} at most")
+    return wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from elasticsearch import AuthorizationException, ConflictError, NotFoundError
 
-from mappings import SCHEMA
 from processors import fold
 from processors.errors import StoreError
 from processors.records import (
@@ -52,6 +51,7 @@ from sulh.stores import (
     Report,
     Sketched,
     Table,
+    needles_of,
 )
 from sulh.stores.elastic_client import Failed, bulk, connect, patiently, plainly
 from sulh.stores.elastic_indices import Index, check, fresh_indices, refuse_older, swap
@@ -136,7 +136,7 @@ class ElasticStore:
 
     def _may_write(self) -> None:
         """Raise StoreError where the indices are of an older schema, of which this sulh only reads."""
-        if any(index.schema < SCHEMA for index in self._serving.values()):
+        if any(index.outdated for index in self._serving.values()):
             self._look()
             refuse_older(self._serving.values(), self._address)
 
@@ -831,7 +831,7 @@ class ElasticStore:
 
     def search(self, query: Query) -> list[Hit]:
         """Find documents: the best first, or the newest first where no words are asked for."""
-        wanted = fold.needles(query.words, query.language)
+        wanted = needles_of(query)
         if query.words.strip() and not wanted:
             # Only punctuation: nothing can match, which is not the same as asking for everything.
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,10 +37,18 @@ BLOCKED_SECONDS: Final = 30
 def connect(address: str, access: Access) -> Elasticsearch:
     """Give a client for the server; nothing is sent yet. Raises SettingsError for an authority that cannot be read."""
     given: dict[str, Any] = {}
-    if access.api_key.get_secret_value():
-        given["api_key"] = access.api_key.get_secret_value()
+    key = access.api_key.get_secret_value().strip()
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        raise SettingsError(
+            "SULH_STORE_API_KEY (or the file that SULH_STORE_API_KEY_FILE names) holds more than a key: give just the"
+            " one line that `sulh index key` printed"
+        )
+    if key:
+        given["api_key"] = key
     elif access.user:
-        given["basic_auth"] = (access.user, access.password.get_secret_value())
+        # As UTF-8 and by ourselves: the client takes Latin letters only.
+        pair = f"{access.user}:{access.password.get_secret_value()}"
+        given["basic_auth"] = base64.b64encode(pair.encode()).decode()
     if access.ca is not None:
         if not access.ca.is_file():
             raise SettingsError(f"{access.ca}: there is no such file; SULH_STORE_CA names it")
@@ -94,7 +103,9 @@ def plainly(address: str) -> Iterator[None]:
         yield
     except UnsupportedProductError:
         raise StoreError(f"{address}: {_STRANGER}") from None
-    except TlsError:
+    except TlsError as error:
+        if "wrong version number" in str(error).lower().replace("_", " "):
+            raise StoreError(f"{address}: the server speaks no TLS: write http:// in SULH_STORE") from None
         raise StoreError(
             f"{address}: its certificate is not trusted: set SULH_STORE_CA to the PEM file of the authority that signed"
             " it (and check that the address is the one that the certificate names)"
@@ -104,7 +115,12 @@ def plainly(address: str) -> Iterator[None]:
             f"{address}: no answer within {REQUEST_SECONDS} s: nothing is lost; run the same command again when the"
             " node is less busy"
         ) from None
-    except NoConnection:
+    except NoConnection as error:
+        if address.startswith("http://") and "aborted" in str(error).lower():
+            raise StoreError(
+                f"{address}: the connection broke off: nothing is lost; check that the node runs, and whether it wants"
+                " https:// in SULH_STORE, then run the same command again"
+            ) from None
         raise StoreError(
             f"{address}: the node cannot be reached: nothing is lost; check that it runs, then run the same command"
             " again"

@@ -55,8 +55,8 @@ class Index:
 
     @property
     def outdated(self) -> bool:
-        """Whether its mapping is another than that of this sulh."""
-        return self.schema < SCHEMA or self.fingerprint != fingerprint(self.kind)
+        """Whether its mapping is older than that of this sulh."""
+        return self.schema < SCHEMA or (self.schema == SCHEMA and self.fingerprint != fingerprint(self.kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +119,16 @@ def check(client: Elasticsearch, address: str, prefix: str) -> dict[str, Index]:
             ("", [index for index in found if index.kind == kind and index.read]),
             ("-write", [index for index in found if index.kind == kind and index.write]),
         ):
-            if len(there) != 1:
-                what = "is missing" if not there else "points to more than one index"
+            if not there:
                 raise StoreError(
-                    f"{address}: the alias {prefix}-{kind}{role} {what}: run `sulh index create`, which makes what"
+                    f"{address}: the alias {prefix}-{kind}{role} is missing: run `sulh index create`, which makes what"
                     " lacks and leaves the rest"
+                )
+            if len(there) > 1:
+                names = ", ".join(index.name for index in there)
+                raise StoreError(
+                    f"{address}: the alias {prefix}-{kind}{role} points to more than one index ({names}): take it off"
+                    " all but the one that serves (docs/operations.md)"
                 )
     return {index.kind: index for index in found if index.write}
 

@@ -127,12 +127,19 @@ def told(document: Document, origin: str) -> dict[str, Any]:
         "published_at": plain(document.published_at),
         "fetched_at": plain(document.fetched_at),
         "dated_at": dated(document),
-        # A day of its own: bars over the view's time field would become months where the time range is long. At noon,
-        # since Kibana tells days in the zone of its reader: midnight in UTC is the day before in all of America.
-        "day": f"{dated(document)[:10]}T12:00:00+00:00",
+        "day": _noon(dated(document)),
         "story": document.story,
         "origin": clean(origin),
     }
+
+
+def _noon(moment: str) -> str:
+    """Give the day of a time for bars by day.
+
+    A field of its own: bars over the view's time field would become months where the time range is long. At noon, since
+    Kibana tells days in the zone of its reader: midnight in UTC is the day before in all of America.
+    """
+    return f"{moment[:10]}T12:00:00+00:00"
 
 
 def event_row(event: Event, carried: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,6 +271,11 @@ _RECORDS: Final[dict[str, type[Record]]] = {
     "findings": Finding,
 }
 _TOLD: Final = ("source", "language", "title", "url", "published_at", "fetched_at", "dated_at", "story", "origin")
+"""What `told` takes from the document; a row of any schema has it."""
+
+
+def _told_anew(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: row[name] for name in _TOLD}, "day": _noon(row["dated_at"])}
 
 
 def anew(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -279,9 +291,9 @@ def anew(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
     elif kind == "revisions":
         fresh |= revision_row(record_of(Document, row))
     elif kind == "events":
-        fresh |= event_row(record_of(Event, row), {name: row[name] for name in _TOLD})
+        fresh |= event_row(record_of(Event, row), _told_anew(row))
     elif kind == "comparisons":
-        fresh |= comparison_row(record_of(Comparison, row), {name: row[name] for name in _TOLD})
+        fresh |= comparison_row(record_of(Comparison, row), _told_anew(row))
     elif kind == "stories":
         fresh |= story_row(row["id"], row["members"])
     elif kind == "alerts":

@@ -44,6 +44,7 @@ from sulh.stores import (
     Report,
     Sketched,
     Table,
+    needles_of,
 )
 
 VERSION: Final = 2
@@ -567,7 +568,7 @@ _EXPORTED: Final[dict[str, tuple[type[Record], str]]] = {
 
 def search(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """Search over any connection to a store, a read-only one included."""
-    wanted = fold.needles(query.words, query.language)
+    wanted = needles_of(query)
     if query.words.strip() and not wanted:
         # Only punctuation: nothing can match, which is not the same as asking for everything.
         return []

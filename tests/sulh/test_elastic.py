@@ -175,6 +175,19 @@ def test_a_lost_alias_is_said_and_put_back(elastic: Place, store: ElasticStore, 
     assert len(list(store.export("events"))) == 1
 
 
+def test_an_alias_to_two_indices_is_not_mended_by_making_more(
+    elastic: Place, store: ElasticStore, client: Elasticsearch
+) -> None:
+    prefix = elastic[1].prefix
+    extra = f"{prefix}-stories-000009"
+    client.indices.create(index=extra, aliases={f"{prefix}-stories": {}})
+    try:
+        with pytest.raises(StoreError, match=f"more than one index.*{extra}.*take it off"):
+            opened(elastic)
+    finally:
+        client.indices.delete(index=extra)
+
+
 def test_indices_of_a_newer_version_are_refused(elastic: Place, client: Elasticsearch) -> None:
     (serving,) = (index for index in indices(client, elastic[1].prefix) if index.kind == "alerts")
     meta = {"schema": SCHEMA + 1, "fingerprint": serving.fingerprint}

@@ -44,6 +44,8 @@ def test_create_makes_all_once_and_leaves_what_is_there(node: Running, prefix: s
     assert node.request("DELETE", f"/{prefix}-alerts-000001").status == 200
     third = sulh(node, prefix, "index", "create")
     assert third.stdout.splitlines() == [f"made {prefix}-alerts-000001", f"{len(KINDS) - 1} indices were there already"]
+    # What was in it is gone, and that must be said.
+    assert f"made new and empty beside others that were there: {prefix}-alerts-000001" in third.stderr
     open_store(node.url, access=Access(prefix=prefix)).close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mappings import COMPONENTS, KINDS, component_templates, index_templates, properties, resolved
+from mappings import COMPONENTS, KINDS, SCHEMA, component_templates, fingerprint, index_templates, properties, resolved
 from processors.records import (
     SIGNALS,
     Alert,
@@ -23,6 +23,7 @@ from processors.records import (
     Record,
     Rejection,
     Signal,
+    digest,
 )
 from sulh.stores import Delivery, Finding, Outcome, Refusal
 from sulh.stores import elastic_rows as rows
@@ -172,3 +173,10 @@ def test_each_language_has_its_own_analyzer_and_the_rest_a_plain_field() -> None
     assert "text_l" not in abstained
     assert fields["text"] == {"type": "text"}
     assert rows.document_row(rows.Placed.of(document("ru"), [], []), origin="d1")["text_l"].keys() == {"ru"}
+
+
+def test_a_changed_mapping_has_another_schema() -> None:
+    # Raise SCHEMA with every change of a file after a release, and note here what it stands for: an older sulh knows
+    # the indices of a newer one by that number alone.
+    made_of = digest(*(fingerprint(kind) for kind in KINDS))
+    assert {SCHEMA: made_of} == {2: "ca188780aeebf2f7c842"}

@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pydantic import SecretStr
 
-from processors.errors import StoreError
+from processors.errors import SettingsError, StoreError
 from sulh.stores import Access, open_store
 from sulh.stores.elastic_indices import create_indices
 from tests.elastic.node import Node, Running
@@ -158,3 +159,24 @@ def test_a_cluster_that_takes_no_writes_and_a_node_that_dies_are_said(own_node: 
         node.start()
         store.write([processed(second)])
         assert {row["id"] for row in store.export("documents")} == {first.id, second.id}
+
+
+def test_what_is_no_key_is_refused_without_being_shown() -> None:
+    for wrong in ("c2VjcmV0\nb2YgbWluZQ==", "c2VjcmV0 b2Y=", "ключ"):
+        with pytest.raises(SettingsError, match="holds more than a key") as refused:
+            open_store("http://127.0.0.1:1", access=Access(api_key=SecretStr(wrong)))
+        assert not any(part in str(refused.value) for part in wrong.split())
+
+
+def test_names_and_passwords_may_be_of_any_script(secure_node: Running) -> None:
+    access = Access(user="محرر", password=SecretStr("пароль"), ca=secure_node.ca)
+    # No such user: what counts is that the server was asked.
+    with pytest.raises(StoreError, match="refuses these credentials"):
+        open_store(secure_node.url, access=access)
+
+
+def test_http_and_https_mixed_up_are_told_apart(node: Running, secure_node: Running) -> None:
+    with pytest.raises(StoreError, match="speaks no TLS: write http://"):
+        open_store(node.url.replace("http://", "https://"))
+    with pytest.raises(StoreError, match="whether it wants https://"):
+        open_store(secure_node.url.replace("https://", "http://"))

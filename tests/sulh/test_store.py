@@ -545,6 +545,13 @@ def test_a_hit_shows_the_words_it_was_found_by(library: Store) -> None:
     assert "[هدنةٍ]" in hit.snippet
 
 
+def test_a_long_question_is_answered_or_refused_alike(store: Store) -> None:
+    store.write([processed(document("https://a.example/1"))])
+    assert len(store.search(Query(words="truce " * 3000))) == 1
+    with pytest.raises(StoreError, match="ask for 100 at most"):
+        store.search(Query(words=" ".join(f"word{n}" for n in range(3000))))
+
+
 def test_a_word_in_the_title_ranks_above_one_in_the_text(store: Store) -> None:
     filler = "Something else happened in another place on that day."
     texts = [document(f"https://a.example/{n}", f"A merger. {filler}", title="News of the day") for n in range(3)]
