@@ -187,7 +187,9 @@ def tell_operators(context: Mapping[str, Any]) -> None:
     about = ": ".join(part for part in (task.dag_id, task.task_id, str(which)) if part)
     said = error.said if isinstance(error, CommandError) and error.said else str(error or "it was killed")
     try:
-        sulh("watch", "tell", "task", about, "--said", "-", given=said)
+        log = getattr(task, "log_url", "")
+        todo = ["--todo", f"read its log: {log}"] if log else []
+        sulh("watch", "tell", "task-failed", about, "--said", "-", *todo, given=said)
     except CommandError as untold:
         print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
 

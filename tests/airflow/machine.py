@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 import urllib.request
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,23 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
+
+
+def open_to_others(processes: Iterable[int]) -> list[str]:
+    """Give where the processes listen on another address than this machine's own."""
+    inodes = set()
+    for descriptor in (one for pid in processes for one in Path(f"/proc/{pid}/fd").glob("*")):
+        # It may be closed by now, or its process be gone.
+        with suppress(OSError):
+            inodes.add(str(descriptor.readlink()))
+    found = []
+    for table, own in (("tcp", "0100007F"), ("tcp6", "00000000000000000000000001000000")):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            words = line.split()
+            listens = words[3] == "0A"
+            if listens and f"socket:[{words[9]}]" in inodes and words[1].partition(":")[0] != own:
+                found.append(f"{table} {words[1]}")
+    return found
 
 
 class Interface:

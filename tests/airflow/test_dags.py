@@ -87,7 +87,7 @@ def test_every_file_holds_the_dag_of_its_name(read: dict[str, Any]) -> None:
     assert {Path(path).stem: list(bag["dags"]) for path, bag in read["bags"].items()} == {
         path.stem: [path.stem] for path in FILES
     }
-    assert {"sulh_daily", "sulh_alert", "sulh_backfill"} <= set(dags(read))
+    assert set(dags(read)) == {"sulh_daily", "sulh_alert", "sulh_backfill", "sulh_recompare", "sulh_watch"}
 
 
 def test_reading_is_light_and_opens_nothing(read: dict[str, Any]) -> None:
@@ -106,6 +106,7 @@ def test_schedules_are_those_that_are_told(read: dict[str, Any]) -> None:
     assert "seconds=900" in found["sulh_daily"]["schedule"]
     assert "sulh-documents" in found["sulh_alert"]["schedule"] and "7 * * * *" in found["sulh_alert"]["schedule"]
     assert found["sulh_alert"]["active"] == 1
+    assert "22,52 * * * *" in found["sulh_watch"]["schedule"]
     assert "Null" in found["sulh_backfill"]["schedule"]
 
 
@@ -141,6 +142,11 @@ def commands(path: Path) -> list[list[str]]:
             words = ast.Expression(ast.fix_missing_locations(ast.List(elts=node.args, ctx=ast.Load())))
             found.append(eval(compile(words, str(path), "eval"), dict(SAMPLES)))
     return found
+
+
+def test_the_program_takes_what_tells_operators() -> None:
+    said = words_of(["watch", "tell", "task-failed", "sulh_daily: host.crawl: x.test", "--said", "-", "--todo", "look"])
+    assert refusal(said[1:]) == ""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

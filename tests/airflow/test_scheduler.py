@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from sulh.airflow_home import Home, alive, descendants
 from sulh.demo.serve import Outlets
 from sulh.stores import open_store
-from tests.airflow.machine import ROOT, Interface, free_port, program
+from tests.airflow.machine import ROOT, Interface, free_port, open_to_others, program
 
 PORT = 18780
 """Beside the ports of the demo and of the other tests."""
@@ -38,6 +39,7 @@ class Bench:
     outlets: Outlets
     down: str
     told: list[dict[str, Any]]
+    warned: list[dict[str, Any]]
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until something holds, and give it."""
@@ -51,6 +53,10 @@ class Bench:
     def ended(self, dag: str) -> list[dict[str, Any]]:
         """Give the runs of a DAG that have ended, the oldest first."""
         return [run for run in self.airflow.runs(dag) if run["state"] in ("success", "failed")]
+
+    def warnings(self) -> list[dict[str, Any]]:
+        """Give what operators were told of the crawl that failed; the watch has findings of its own."""
+        return [one for one in self.warned if f"host.crawl: {self.down}" in json.dumps(one)]
 
     def documents(self) -> list[str]:
         """Give what the store holds, by id and revision."""
@@ -66,10 +72,12 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     told: list[dict[str, Any]] = []
+    warned: list[dict[str, Any]] = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            (warned if self.path.startswith("/operators") else told).append(said)
             self.send_response(200)
             self.end_headers()
 
@@ -86,8 +94,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         home = tmp_path / "home"
         (home / "sources").mkdir(parents=True)
         for name, text in outlets.sources().items():
-            often, count = re.subn(r"(?m)^every:.*$", "every: 30s", text)
-            text = often if count else f"{text.rstrip()}\nevery: 30s\n"
+            often, count = re.subn(r"(?m)^every:.*$", "every: 20s", text)
+            text = often if count else f"{text.rstrip()}\nevery: 20s\n"
             (home / "sources" / f"{name}.yml").write_text(text, encoding="utf-8")
         down = f"127.0.0.1:{free_port()}"
         (home / "sources" / "down_gb.yml").write_text(
@@ -100,19 +108,21 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         environment.chdir(tmp_path)
         for name, value in {
             "PYTHONPATH": str(ROOT),
-            "SULH_AIRFLOW_EVERY": "60s",
+            "SULH_AIRFLOW_EVERY": "45s",
             "SULH_HOME": str(home),
             "SULH_ALLOW_LOOPBACK": "true",
             "SULH_ONLY_OWN_SOURCES": "true",
             "SULH_ALERT_MAX_AGE_DAYS": "0",
-            "SULH_NOTIFY": f"json://127.0.0.1:{hook.server_port}/",
+            "SULH_NOTIFY": f"json://127.0.0.1:{hook.server_port}/alerts",
+            "SULH_OPERATORS": f"json://127.0.0.1:{hook.server_port}/operators",
         }.items():
             environment.setenv(name, value)
         place.prepare()
         running = place.start()
         try:
             running.wait_until_ready()
-            yield Bench(home=home, airflow=Interface(place), outlets=outlets, down=down, told=told)
+            assert open_to_others(descendants(running.process.pid)) == []
+            yield Bench(home=home, airflow=Interface(place), outlets=outlets, down=down, told=told, warned=warned)
         finally:
             started = descendants(running.process.pid)
             running.stop()
@@ -130,6 +140,11 @@ def test_the_daily_work_is_done_by_its_schedule_once(bench: Bench) -> None:
     good = {name: task for name, task in tasks.items() if name not in ("all_is_done", f"host.crawl {bench.down}")}
     assert len(good) == 12 and {task["state"] for task in good.values()} == {"success"}, good
 
+    # Its operators are told, with what its log ends with, and once.
+    bench.until(lambda: bench.warnings(), "the operators' message")
+    (warning,) = bench.warnings()
+    assert "robots-connection-refused" in json.dumps(warning)
+
     # Documents that came in let alerts be decided; the last decision begins after the last documents.
     came = max(task["end_date"] for name, task in good.items() if "process" in name and bench.down not in name)
     bench.until(
@@ -141,11 +156,12 @@ def test_the_daily_work_is_done_by_its_schedule_once(bench: Bench) -> None:
     assert max(Counter(json.dumps(one, sort_keys=True) for one in told).values()) == 1
 
     # A later run asks the outlets again, finds nothing new, and nobody is told anything.
-    asked, before = len(bench.outlets.log), bench.ended("sulh_daily")
+    asked, moment = len(bench.outlets.log), datetime.now(UTC).isoformat()
     later = bench.until(
-        lambda: [run for run in bench.ended("sulh_daily")[len(before) :] if run["start_date"] > came], "a later run"
-    )[-1]
+        lambda: [run for run in bench.ended("sulh_daily") if run["start_date"] > moment], "a run that began later"
+    )[0]
     assert (later["run_type"], later["state"]) == ("scheduled", "success")
     assert len(bench.outlets.log) > asked
     assert (bench.documents(), bench.alerts(), bench.told) == (documents, alerts, told)
+    assert bench.warnings() == [warning]
     assert {run["state"] for run in bench.airflow.runs("sulh_alert")} <= {"success", "queued", "running"}
