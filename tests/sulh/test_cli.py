@@ -239,11 +239,17 @@ def test_a_verdict_is_told_as_json(filled: Path) -> None:
 
 
 def test_faults_and_total_stand_in_the_json_of_process() -> None:
-    report = ProcessReport(counts={"indexed": 2}, written=2, faults=(Fault(url="https://x.test/", said="why"),))
+    report = ProcessReport(
+        counts={"indexed": 2},
+        written=2,
+        faults=(Fault(url="https://x.test/", said="why"),),
+        sources={"mine": {"indexed": 2}},
+    )
     assert report.to_json() == {
         "total": 3,
         "written": 2,
         "counts": {"indexed": 2},
+        "sources": {"mine": {"indexed": 2}},
         "faults": [{"url": "https://x.test/", "said": "why"}],
     }
 
