@@ -30,6 +30,7 @@ from sulh.config import Settings, load_settings
 
 if TYPE_CHECKING:
     # The commands import what they need themselves: `sulh --help` must not wait for trafilatura.
+    from sulh.evaluate import Evaluation
     from sulh.pipeline import Fault, ProcessReport
     from sulh.watch import WatchReport
 
@@ -341,6 +342,78 @@ def recompare_command(ctx: click.Context, switch: bool, most: int, as_json: bool
     for line in lines(found, most):
         click.echo(line)
     click.echo(summary(found, (program(), "recompare", "--switch")))
+
+
+@command("evaluate")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.option(
+    "--floors", "floors_file", type=click.Path(path_type=Path), help="Exit 1 where an F1 is below this file's."
+)
+@click.option("--pin", is_flag=True, help="Write the figures into the file of --floors, where they are higher.")
+@click.option("--lower", default="", metavar="WHY", help="With --pin: let floors fall, for this reason.")
+@click.option("--worst", "most", default=10, show_default=True, help="How many items to show; 0 shows all.")
+@click.option("--task", "tasks", multiple=True, help="Show mistakes of this task only; may be repeated.")
+@click.option("--figures-only", is_flag=True, help="Show no item: for a set that nobody is to look at.")
+@json_option
+@click.pass_context
+def evaluate_command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    floors_file: Path | None,
+    pin: bool,
+    lower: str,
+    most: int,
+    tasks: tuple[str, ...],
+    figures_only: bool,
+    as_json: bool,
+) -> None:
+    """Measure what sulh judges against labelled items: per language and task, with the worst items and why.
+
+    FILE is YAML as in tests/quality/, or JSON lines of the same items, such as `sulh export labels` gives. An event is
+    right when kind, parties and polarity are; a comparison when its bearing is. Intervals come from drawing the items
+    anew, and span 95 %.
+    """
+    from sulh import evaluate
+    from sulh.pipeline import registers_of
+    from sulh.progress import progress
+
+    if (pin or lower) and floors_file is None:
+        raise click.UsageError("--pin and --lower need --floors FILE")
+    for name in tasks:
+        if name not in evaluate.TASKS:
+            raise click.UsageError(f"--task {name}: expected one of {', '.join(evaluate.TASKS)}")
+    items = [item for file in files for item in evaluate.labelled(file)]
+    with progress("judging", len(items)) as advance:
+        found = evaluate.evaluate(items, registers_of(settings_of(ctx).register_folder), advance=advance)
+    if as_json:
+        click.echo(evaluate.dumps(found))
+    else:
+        for line in evaluate.table(found):
+            click.echo(line)
+        if not figures_only:
+            say_mistakes(found, most, tasks)
+    if floors_file is None:
+        return
+    known = evaluate.Floors(floors={})
+    if floors_file.exists() or not pin:
+        known = evaluate.floors_in(floors_file)
+    if pin:
+        floors_file.write_text(evaluate.pinned(found, known, lower=lower), encoding="utf-8")
+    elif down := evaluate.falls(found, known):
+        raise SulhError("\n".join(down))
+
+
+def say_mistakes(found: Evaluation, most: int, tasks: Sequence[str]) -> None:
+    """Show which kinds were taken for which, and the items with the most mistakes."""
+    from sulh import evaluate
+
+    if not tasks or "events" in tasks:
+        click.echo("\nkinds taken for others (- for none):")
+        for line in list(evaluate.confusion(found))[:20]:
+            click.echo(line)
+    click.echo("\nworst items:")
+    for line in evaluate.worst(found, most, tasks):
+        click.echo(line)
 
 
 @command("judge")
