@@ -15,13 +15,27 @@ from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
 
-from pydantic import Field as Item
-
-from processors.annotate.actors import ACTORS, Mention, mentions
+from processors.annotate.actors import Mention, mentions
+from processors.annotate.lexicon import (
+    FOLDER,
+    FRENCH_WORD,
+    LANGUAGES,
+    MARKED,
+    WORD,
+    Cues,
+    Frame,
+    Layout,
+    Lexicon,
+    Mark,
+    Places,
+    fold,
+    layout_of,
+    places,
+)
+from processors.annotate.parties import REBELS, across, camp_of, is_state, settle
 from processors.imagined import imagined
-from processors.knowledge import Knowledge, load, wrong
+from processors.knowledge import load, wrong
 from processors.records import (
     RECONCILING,
     Attribution,
@@ -37,128 +51,11 @@ from processors.records import (
 )
 from processors.sentences import sentences
 
-Link = Literal["between", "with", "beside", "against", "from", "to", "by", "of", "on", "other"]
-"""How a party is linked to a cue; `other` takes a party out: "near", "despite"."""
-
-REBELS = "rebels"
-"""Stands for rebels without a name while a sentence is read; events do not name it as a party."""
-
 SPOKEN: frozenset[Kind] = frozenset({"negotiation", "refusal", "ultimatum", "truce", "pact", "swap"})
 """What an envoy can do for the group that sent it."""
 
-LANGUAGES = ("en", "ar", "ru", "fr", "tr")
-FOLDER = Path(__file__).parent.parent / "cues"
-
 OLD = 180
 """Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""
-
-
-class Frame(Knowledge):
-    """Words that stand for one kind of event, and how its parties stand around them."""
-
-    id: str
-    kind: Kind
-    cue: tuple[str, ...]
-    parties: tuple[str, ...]
-    unless: tuple[str, ...] = ()
-    """Phrases that hold a cue's words and mean something else."""
-    modality: Modality | None = None
-    polarity: Polarity | None = None
-
-
-class Calendar(Knowledge):
-    """The words of a language for days, months and distances from today."""
-
-    months: dict[str, int]
-    weekdays: dict[str, int]
-    """Monday is 0."""
-    relative: dict[str, int]
-    """Phrase to days from the day of publication."""
-    numbers: dict[str, int]
-    units: dict[str, int]
-    """Unit of time to its length in days."""
-    ago: tuple[str, ...]
-    since: tuple[str, ...]
-    """Words before a date from which something lasts: it says nothing of how long ago it is."""
-
-
-class Cues(Knowledge):
-    """What one language says about events; `cues/en.yml` explains how phrases and layouts are written."""
-
-    language: str
-    clitics: tuple[str, ...] = ()
-    """Letters that may be written together in front of any word, such as the Arabic conjunction and article."""
-    sets: dict[str, str] = Item(default_factory=dict)
-    """Alternatives that several phrases share, as ``@name``."""
-    links: dict[Link, tuple[str, ...]]
-    """Relation to the words that stand in front of a party in it: between, with, against, from, to, by, of, on."""
-    links_after: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
-    """The same for words that stand behind it."""
-    suffixes: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
-    """The same for endings of the name itself."""
-    prefixes: dict[Link, tuple[str, ...]] = Item(default_factory=dict)
-    """The same for letters written together in front of it."""
-    joins: tuple[str, ...]
-    filler: tuple[str, ...]
-    """Words that may stand between joined parties, or between a link and its party."""
-    people: tuple[str, ...]
-    """Words for a party's people or places, through which it acts or is acted on: "fighters from"."""
-    breaks: tuple[str, ...]
-    relatives: tuple[str, ...]
-    belongs: tuple[str, ...] = ()
-    """Phrases in front of a name that say whose branch somebody is: the name is then no party."""
-    belongs_after: tuple[str, ...] = ()
-    assailed: tuple[str, ...] = ()
-    """Phrases behind a name for what is fought over: who attacks a group's stronghold fights the group."""
-    alias: tuple[str, ...] = ()
-    """Phrases between two names of one group."""
-    negation: tuple[str, ...]
-    negation_reach: tuple[int, int]
-    """Words to the left and to the right of a cue within which a negation denies it."""
-    neutral: tuple[str, ...] = ()
-    """Phrases that hold a marker's words without its meaning: "not only"."""
-    deny: tuple[str, ...]
-    hedge: tuple[str, ...]
-    hearsay: tuple[str, ...]
-    past: tuple[str, ...]
-    retrospect: tuple[str, ...] = ()
-    """Phrases of a headline that make the whole text look back."""
-    behalf: tuple[str, ...] = ()
-    """Phrases in front of a group for which somebody else speaks: "sent by", "on behalf of"."""
-    behalf_after: tuple[str, ...] = ()
-    """The same behind it."""
-    exceptions: tuple[str, ...]
-    """Phrases in front of the names that a truce does not hold for."""
-    excluded: tuple[str, ...]
-    """Phrases behind them."""
-    rebels: tuple[str, ...]
-    """Phrases for rebels without a name, who can be a side beside named groups."""
-    say: tuple[str, ...]
-    say_first: bool = False
-    """True where the verb of saying stands in front of the speaker."""
-    according: tuple[str, ...]
-    according_after: tuple[str, ...] = ()
-    anonymous: tuple[str, ...]
-    apposition: bool = False
-    """Whether two names side by side are one group: not where the object may follow its subject."""
-    cased: bool = True
-    """Whether names have capital letters."""
-    pair: tuple[str, ...]
-    """Phrases for the last two groups: "the two groups"."""
-    rival: tuple[str, ...] = ()
-    """Phrases for the other of the last two groups."""
-    self: tuple[str, ...]
-    """Phrases for the group that the clause before spoke of."""
-    calendar: Calendar
-    frames: tuple[Frame, ...]
-
-
-class Places(Knowledge):
-    """Names of places in the five languages, under their English name."""
-
-    provinces: tuple[str, ...]
-    countries: tuple[str, ...]
-    places: dict[str, dict[str, tuple[str, ...]]]
 
 
 def events(document: Document) -> tuple[Event, ...]:
@@ -169,7 +66,7 @@ def events(document: Document) -> tuple[Event, ...]:
     text = mentions(document.text, document.language, context=document.title)
     actors = {mention.actor for mention in (*title, *text)}
     # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
-    if len(actors) < 2 and not any(_state(actor) for actor in actors):
+    if len(actors) < 2 and not any(is_state(actor) for actor in actors):
         return ()
     reader = _reader(document.language)
     found: dict[str, Event] = {}
@@ -210,128 +107,6 @@ def _undated(event: Event, document: Document) -> bool:
         or (document.published_at.date() - event.date).days > OLD
         or event.field == "title"
     )
-
-
-# Letters that writers of one word choose between; folding loses offsets, so it is done word by word.
-_MARKS: dict[int, int | None] = {ord(mark): None for mark in "ـًٌٍَُِّْٰ"}
-_FOLDS: dict[str, Mapping[int, int | None]] = {
-    "en": str.maketrans("’‘", "''"),
-    "fr": str.maketrans("’àâäçéèêëîïôöùûüœ", "'aaaceeeeiioouuuo"),
-    "ru": str.maketrans("ё", "е"),
-    "tr": str.maketrans("’ıâîûçğöşü", "'iaiucgosu"),
-    "ar": {**_MARKS, **str.maketrans("أإآٱىةؤئ", "اااايهوي")},
-}
-_WORD = re.compile(r"[^\W_][\wً-ْٰ]*(?:['’][^\W_]+)*")
-# French writes articles and pronouns together with the word that follows: "d'al-Nosra", "s'allie".
-_FRENCH_WORD = re.compile(r"[^\W_]\w*")
-
-
-def _fold(word: str, language: str) -> str:
-    if language == "tr":
-        word = word.replace("İ", "i").replace("I", "ı")
-    return word.lower().translate(_FOLDS[language])
-
-
-class _Phrase(NamedTuple):
-    """A compiled phrase: steps of (element, optional) where a negative element is a gap of so many words at most."""
-
-    mark: str
-    value: str
-    steps: tuple[tuple[int, bool], ...]
-
-
-class _Mark(NamedTuple):
-    start: int
-    end: int
-    value: str
-
-
-class _Lexicon:
-    """Turns words into the elements that phrases are made of, and finds the phrases in a run of words."""
-
-    def __init__(self, cues: Cues) -> None:
-        self.language = cues.language
-        self.sets = cues.sets
-        self.elements: dict[str, int] = {}
-        self.exact: dict[str, list[int]] = {}
-        self.stems: dict[str, list[int]] = {}
-        self.longest = 0
-        # By stage: cues, then what parts a sentence and groups its names, then what is told of an event.
-        self.triggers: tuple[dict[int, list[_Phrase]], ...] = ({}, {}, {})
-        self.memo: dict[str, tuple[int, ...]] = {}
-        # Longest first, so that "wal" is tried before "wa".
-        self.clitics = tuple(sorted(cues.clitics, key=len, reverse=True))
-
-    def add(self, mark: str, value: str, text: str) -> None:
-        """Take a phrase in. Raises ValueError that says what is wrong with it."""
-        steps: list[tuple[int, bool]] = []
-        for word in (text.replace("'", " ") if self.language == "fr" else text).split():
-            if word.startswith("<") and word.endswith(">") and word[1:-1].isdigit():
-                steps.append((-int(word[1:-1]), False))
-                continue
-            optional = word.endswith("?")
-            word = word.removesuffix("?")
-            for key in re.findall(r"@([\w-]+)", word):
-                if key not in self.sets:
-                    raise ValueError(f"the phrase {text!r} uses @{key}, which `sets` does not have")
-                word = re.sub(rf"@{re.escape(key)}(?![\w-])", self.sets[key].replace(" ", "|"), word)
-            steps.append((self._element(word, text), optional))
-        if not steps or steps[0][0] < 0 or steps[0][1]:
-            raise ValueError(f"the phrase {text!r} must begin with a word that is not optional")
-        stage = 0 if mark in ("frame", "unless") else 1 if mark in _PARTING else 2
-        self.triggers[stage].setdefault(steps[0][0], []).append(_Phrase(mark, value, tuple(steps)))
-
-    def _element(self, word: str, text: str) -> int:
-        if word in self.elements:
-            return self.elements[word]
-        number = self.elements[word] = len(self.elements) + 1
-        for part in word.split("|"):
-            table = self.stems if part.endswith("*") else self.exact
-            folded = _fold(part.removesuffix("*"), self.language)
-            if not _WORD.fullmatch(folded):
-                raise ValueError(f"{part!r} in the phrase {text!r} is not one word")
-            table.setdefault(folded, []).append(number)
-            if part.endswith("*"):
-                self.longest = max(self.longest, len(folded))
-        return number
-
-    def look_up(self, word: str) -> tuple[int, ...]:
-        known = self.memo.get(word)
-        if known is not None:
-            return known
-        folded = _fold(word, self.language)
-        got: set[int] = set()
-        for form in self._forms(folded):
-            got.update(self.exact.get(form, ()))
-            for size in range(2, min(self.longest, len(form)) + 1):
-                got.update(self.stems.get(form[:size], ()))
-        # A bound, so that a long run over noisy text keeps flat memory; a language's usual words come back at once.
-        if len(self.memo) > 50_000:
-            self.memo.clear()
-        self.memo[word] = answer = tuple(sorted(got))
-        return answer
-
-    def _forms(self, word: str) -> Iterator[str]:
-        yield word
-        for clitic in self.clitics:
-            # Two letters are no Arabic word, so a shorter rest means that the letters belonged to the word.
-            if word.startswith(clitic) and len(word) - len(clitic) >= 2:
-                yield word[len(clitic) :]
-
-    def match(self, steps: Sequence[tuple[int, bool]], ids: Sequence[tuple[int, ...]], at: int, stop: int) -> int:
-        """Give where the steps end when they begin at this word, else -1; gaps are as short as they can be."""
-        for number, (element, optional) in enumerate(steps):
-            if element < 0:
-                for skip in range(-element + 1):
-                    end = self.match(steps[number + 1 :], ids, at + skip, stop)
-                    if end >= 0:
-                        return end
-                return -1
-            if at < stop and element in ids[at]:
-                at += 1
-            elif not optional:
-                return -1
-        return at
 
 
 @dataclass(slots=True)
@@ -385,7 +160,7 @@ class _Line:
     end: int
     spans: Sequence[tuple[int, int]]
     ids: Sequence[tuple[int, ...]]
-    marks: dict[str, list[_Mark]]
+    marks: dict[str, list[Mark]]
     clauses: list[int]
     relative: set[int]
     resumes: dict[int, int]
@@ -414,98 +189,9 @@ class _Found:
     end: int
 
 
-_PARTING = frozenset(
-    (
-        "joins",
-        "filler",
-        "people",
-        "breaks",
-        "relatives",
-        "belongs",
-        "belongs_after",
-        "assailed",
-        "behalf",
-        "behalf_after",
-        "alias",
-        "neutral",
-        "exceptions",
-        "excluded",
-        "rebels",
-    )
-) | {"pair", "rival", "self", "link", "link_after"}
-"""The marks that part a sentence into clauses and group its names."""
-
-_MARKED = (
-    "joins",
-    "filler",
-    "people",
-    "breaks",
-    "relatives",
-    "belongs",
-    "belongs_after",
-    "assailed",
-    "behalf",
-    "behalf_after",
-    "alias",
-    "negation",
-    "neutral",
-    "deny",
-    "hedge",
-    "hearsay",
-    "past",
-    "retrospect",
-    "exceptions",
-    "excluded",
-    "rebels",
-    "say",
-    "according",
-    "according_after",
-    "anonymous",
-    "pair",
-    "rival",
-    "self",
-)
-
-
-class _Layout(NamedTuple):
-    """How parties stand around a cue: slots of (role letter, link) on its left, inside it and on its right."""
-
-    left: tuple[tuple[str, str], ...]
-    inside: str
-    right: tuple[tuple[str, str], ...]
-    context: str
-
-
-def _layout(text: str) -> _Layout:
-    """Read a layout. Raises ValueError that says what is wrong with it."""
-    sides: list[list[tuple[str, str]]] = [[], []]
-    side, link, inside, context = 0, "", "", ""
-    for part in text.split():
-        if part in ("CUE", "CUE[T]", "CUE[A]", "CUE[P]"):
-            inside = part[4:5]
-            side = 1
-        elif part in ("A", "T", "P"):
-            sides[side].append((part, link))
-            link = ""
-        elif part in ("A?", "T?", "P?"):
-            context = part[0]
-        elif part in get_args(Link):
-            link = part
-        else:
-            raise ValueError(f"the layout {text!r} holds {part!r}; expected A, T, P, one of them with ?, CUE or a link")
-    if "CUE" not in text:
-        raise ValueError(f"the layout {text!r} has no CUE")
-    return _Layout(tuple(sides[0]), inside, tuple(sides[1]), context)
-
-
 @cache
 def _reader(language: str) -> Reader:
     return Reader(FOLDER / f"{language}.yml", places())
-
-
-@cache
-def places() -> Places:
-    return load(FOLDER / "places.yml", Places)
 
 
 class Reader:
@@ -516,10 +202,10 @@ class Reader:
         cues = self.cues = load(path, Cues)
         if cues.language != path.stem:
             raise wrong(path, ["language"], f"expected {path.stem!r}, the name of the file, got {cues.language!r}")
-        self.lexicon = _Lexicon(cues)
+        self.lexicon = Lexicon(cues)
         self.sizes = {**dict.fromkeys(places.provinces, 1), **dict.fromkeys(places.countries, 2)}
-        self.word = _FRENCH_WORD if cues.language == "fr" else _WORD
-        for mark in _MARKED:
+        self.word = FRENCH_WORD if cues.language == "fr" else WORD
+        for mark in MARKED:
             for number, phrase in enumerate(getattr(cues, mark)):
                 self._add(mark, "", phrase, mark, number)
         for side, table in (("link", cues.links), ("link_after", cues.links_after)):
@@ -528,7 +214,7 @@ class Reader:
                     self._add(side, link, phrase, "links" if side == "link" else "links_after", link, number)
         self.order: dict[str, int] = {}
         self.frames: dict[str, Frame] = {}
-        self.layouts: dict[str, list[_Layout]] = {}
+        self.layouts: dict[str, list[Layout]] = {}
         for row, frame in enumerate(cues.frames):
             if frame.id in self.frames:
                 raise wrong(path, ["frames", row, "id"], f"{frame.id} is taken; expected one frame an id")
@@ -537,7 +223,7 @@ class Reader:
             self.layouts[frame.id] = []
             for number, layout in enumerate(frame.parties):
                 try:
-                    self.layouts[frame.id].append(_layout(layout))
+                    self.layouts[frame.id].append(layout_of(layout))
                 except ValueError as error:
                     raise wrong(path, ["frames", row, "parties", number], str(error)) from None
             for number, phrase in enumerate(frame.cue):
@@ -590,7 +276,7 @@ class Reader:
         text = document.title
         spans = [match.span() for match in self.word.finditer(text)]
         ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
-        marks: dict[str, list[_Mark]] = {}
+        marks: dict[str, list[Mark]] = {}
         self._mark(marks, ids, 2)
         if "retrospect" in marks:
             return True
@@ -626,13 +312,13 @@ class Reader:
             self._remember(inside, context)
 
     def _remember(self, named: Sequence[Mention], context: _Context) -> None:
-        groups = dict.fromkeys(m.actor for m in named if not m.adjectival and not _state(m.actor))
+        groups = dict.fromkeys(m.actor for m in named if not m.adjectival and not is_state(m.actor))
         if groups:
             context.pairs.append(tuple(groups))
             del context.pairs[:-3]
             context.subject = next(iter(groups))
         for mention in named:
-            if _state(mention.actor):
+            if is_state(mention.actor):
                 context.states[mention.actor] = None
 
     def _events(
@@ -647,7 +333,7 @@ class Reader:
         context: _Context,
     ) -> Iterator[Event]:
         """Read one sentence, no further than it holds a cue, and a cue its parties."""
-        marks: dict[str, list[_Mark]] = {}
+        marks: dict[str, list[Mark]] = {}
         self._mark(marks, ids, 0)
         if "frame" not in marks:
             return
@@ -665,7 +351,7 @@ class Reader:
             for one in found:
                 yield self._event(document, name, line, one)
 
-    def _mark(self, marks: dict[str, list[_Mark]], ids: Sequence[tuple[int, ...]], stage: int) -> None:
+    def _mark(self, marks: dict[str, list[Mark]], ids: Sequence[tuple[int, ...]], stage: int) -> None:
         """Find the phrases of a stage."""
         triggers, match = self.lexicon.triggers[stage], self.lexicon.match
         stop = len(ids)
@@ -677,7 +363,7 @@ class Reader:
                     # Most phrases are one word, which the trigger itself is.
                     end = at + 1 if len(phrase.steps) == 1 else match(phrase.steps, ids, at, stop)
                     if end > at:
-                        marks.setdefault(phrase.mark, []).append(_Mark(at, end, phrase.value))
+                        marks.setdefault(phrase.mark, []).append(Mark(at, end, phrase.value))
         neutral = marks.get("neutral", ())
         if neutral:
             for mark, values in marks.items():
@@ -801,8 +487,8 @@ class Reader:
                 mark.end <= first and self._filled(line, mark.end, first) for mark in line.marks.get("behalf", ())
             )
             before = any(last <= mark.start <= last + 1 for mark in line.marks.get("behalf_after", ()))
-            others = {a for _, _, those, _ in units for a in those if not _state(a) and a not in actors}
-            envoy = any(not _across([actors[0], other]) for other in others if other != REBELS)
+            others = {a for _, _, those, _ in units for a in those if not is_state(a) and a not in actors}
+            envoy = any(not across([actors[0], other]) for other in others if other != REBELS)
             if found is not None and envoy and (behind or before):
                 line.senders.extend(actors)
                 line.loose.append(found)
@@ -863,7 +549,7 @@ class Reader:
             here = tuple(dict.fromkeys(a for first, _, actors, _ in units for a in actors if first < mark.start))
             # Beside a state nobody can tell whether it is one of the two.
             pair = here if len(here) == 2 else context.pair() if not here else ()
-            if any(_state(a) or a == REBELS for a in (*pair, *(a for _, _, actors, _ in units for a in actors))):
+            if any(is_state(a) or a == REBELS for a in (*pair, *(a for _, _, actors, _ in units for a in actors))):
                 pair = ()
             if pair:
                 found.append((mark.start, mark.end, pair, None))
@@ -935,8 +621,8 @@ class Reader:
                 if front and front[-1] in letters:
                     return link
         if self.cues.suffixes:
-            tail = _fold(line.text[found.end : line.spans[last - 1][1]], self.cues.language).lstrip("'")
-            if not tail and "'" in (word := _fold(line.text[line.spans[last - 1][0] : found.end], "tr")):
+            tail = fold(line.text[found.end : line.spans[last - 1][1]], self.cues.language).lstrip("'")
+            if not tail and "'" in (word := fold(line.text[line.spans[last - 1][0] : found.end], "tr")):
                 tail = word.rpartition("'")[2]
             for link, endings in self.cues.suffixes.items():
                 if tail in endings:
@@ -968,7 +654,7 @@ class Reader:
         # two on the same words the frame that stands first in the file and finds its parties.
         unless = line.marks.get("unless", ())
         covered = {at for group in line.groups for at in range(group.start, group.end)}
-        spans: dict[tuple[int, int], list[_Mark]] = {}
+        spans: dict[tuple[int, int], list[Mark]] = {}
         for cue in line.marks.get("frame", ()):
             # "Washington-backed": an adjective is no act.
             if (
@@ -993,7 +679,7 @@ class Reader:
                     break
         return _best(found)
 
-    def _fill(self, line: _Line, cue: _Mark, context: _Context) -> _Found | None:
+    def _fill(self, line: _Line, cue: Mark, context: _Context) -> _Found | None:
         frame = self.frames[cue.value]
         for layout in self.layouts[frame.id] if frame.kind != "government-truce" else ():
             filled = self._layout(line, cue, layout, context)
@@ -1001,8 +687,9 @@ class Reader:
                 continue
             for group in filled["objects"]:
                 group.taken = True
-            result = _settle(frame.kind, filled)
-            if result is None and any(_state(a) for slot in filled.values() for g in slot for a in g.actors):
+            agents, targets, both = ([a for g in filled[role] for a in g.actors] for role in "ATP")
+            result = settle(frame.kind, agents, targets, both)
+            if result is None and any(is_state(a) for slot in filled.values() for g in slot for a in g.actors):
                 # The parties are found, and one is a state: another layout would only miss it.
                 return None
             if result is not None:
@@ -1016,12 +703,12 @@ class Reader:
             return self._government(line, cue, context)
         return None
 
-    def _government(self, line: _Line, cue: _Mark, context: _Context) -> _Found | None:
+    def _government(self, line: _Line, cue: Mark, context: _Context) -> _Found | None:
         """Give the truce that no two groups are said to have made: where a state is about, it is one with the state."""
         frame = self.frames[cue.value]
         here = dict.fromkeys(a for g in line.groups for a in g.actors)
-        states = [a for a in here if _state(a)]
-        groups = [a for a in here if not _state(a) and a != REBELS]
+        states = [a for a in here if is_state(a)]
+        groups = [a for a in here if not is_state(a) and a != REBELS]
         if not states and not line.excluded and len(groups) > 1 and frame.kind == "truce":
             # Two named groups and no state: were they its parties, a layout would have found them.
             return None
@@ -1033,7 +720,7 @@ class Reader:
             return None
         return _Found("government-truce", tuple((a, "party") for a in parties), frame, cue.start, cue.end)
 
-    def _layout(self, line: _Line, cue: _Mark, layout: _Layout, context: _Context) -> dict[str, list[_Group]] | None:
+    def _layout(self, line: _Line, cue: Mark, layout: Layout, context: _Context) -> dict[str, list[_Group]] | None:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
         if layout.inside:
             inner = [g for g in line.groups if cue.start <= g.start and g.end <= cue.end]
@@ -1062,7 +749,7 @@ class Reader:
         if layout.context:
             known = {a for g in slots["A"] + slots["T"] for a in g.actors}
             # "The talks failed": whose talks must have been told a moment ago.
-            here = tuple(dict.fromkeys(a for g in line.groups for a in g.actors if not _state(a)))
+            here = tuple(dict.fromkeys(a for g in line.groups for a in g.actors if not is_state(a)))
             # "X sought peace with Y and was refused": by Y, whoever else was named before.
             own = here if len(here) == 2 and REBELS not in here else ()
             pair = context.deal() if layout.context == "P" else own or context.pair()
@@ -1073,9 +760,7 @@ class Reader:
             slots[layout.context].append(_Group(missing, cue.start, cue.start, clause))
         return slots
 
-    def _left(
-        self, line: _Line, cue: _Mark, clause: int, role: str, link: str, used: Sequence[_Group]
-    ) -> _Group | None:
+    def _left(self, line: _Line, cue: Mark, clause: int, role: str, link: str, used: Sequence[_Group]) -> _Group | None:
         here = [g for g in line.groups if g.end <= cue.start and g.clause == clause and g not in used]
         # Further away than this the words in between have other heads.
         here = [g for g in here if cue.start - g.end <= 18]
@@ -1096,7 +781,7 @@ class Reader:
             return None
         return self._inherited(line, cue, clause, role) if not here or role == "A" else None
 
-    def _inherited(self, line: _Line, cue: _Mark, clause: int, role: str) -> _Group | None:
+    def _inherited(self, line: _Line, cue: Mark, clause: int, role: str) -> _Group | None:
         """Give the subject that a clause takes over: a relative's antecedent, or that of "and attacked"."""
         first = line.clauses.index(clause)
         before = [g for g in line.groups if g.clause < clause and not (role == "P" and len(g.actors) < 2)]
@@ -1113,9 +798,7 @@ class Reader:
         subjects = [g for g in before if g.clause not in line.relative and g.link in ("", "of") and not g.taken]
         return subjects[0] if subjects and lead <= 2 else None
 
-    def _right(
-        self, line: _Line, cue: _Mark, clause: int, role: str, link: str, used: Sequence[_Group]
-    ) -> list[_Group]:
+    def _right(self, line: _Line, cue: Mark, clause: int, role: str, link: str, used: Sequence[_Group]) -> list[_Group]:
         here = [
             g
             for g in line.groups
@@ -1169,7 +852,7 @@ class Reader:
         told = found.parties
         for sender in line.senders:
             # Whoever answers the envoy answers the group that sent it.
-            role = next((role for actor, role in told if not _across([actor, sender])), None)
+            role = next((role for actor, role in told if not across([actor, sender])), None)
             if found.kind in SPOKEN and role and sender not in (actor for actor, _ in told):
                 told = (*told, (sender, role))
         parties = tuple(Party(actor=actor, role=role) for actor, role in told)
@@ -1285,7 +968,7 @@ class Reader:
         else:
             named = not unnamed
         named = named or (bool(actor) and actor != REBELS and not unnamed)
-        camp = _camp(actor) if actor else ""
+        camp = camp_of(actor) if actor else ""
         return Attribution(speaker=speaker, named=named, actor="" if actor == REBELS else actor, camp=camp)
 
     def _place(self, line: _Line, found: _Found) -> str:
@@ -1394,102 +1077,6 @@ def _number(word: str) -> int:
     """Give the number that the word is, in Western or Arabic digits, else 0."""
     digits = re.match(r"\d{1,4}(?!\d)", word)
     return int(digits[0]) if digits else 0
-
-
-def _state(actor: str) -> bool:
-    """Tell whether the actor is a state or a militia that fights beside one, whose truces reconcile no jihadists."""
-    return actor != REBELS and (ACTORS[actor].state or ACTORS[actor].camp == "shia-militia")
-
-
-def _camp(actor: str) -> str:
-    return "rebel" if actor == REBELS else ACTORS[actor].camp
-
-
-def _parent(actor: str) -> str:
-    return "" if actor == REBELS else ACTORS[actor].parent
-
-
-def _line_of(actor: str) -> str:
-    """Give the first name of a group that has had several."""
-    seen = {actor}
-    while actor != REBELS and (before := ACTORS[actor].predecessor) and before not in seen:
-        actor = before
-        seen.add(actor)
-    return actor
-
-
-def _settle(kind: Kind, slots: dict[str, list[_Group]]) -> tuple[Kind, tuple[tuple[str, Role], ...]] | None:
-    """Decide what the parties make of the kind: with a state a truce is its own, among allies a pact is none."""
-    agents = list(dict.fromkeys(a for g in slots["A"] for a in g.actors))
-    targets = list(dict.fromkeys(a for g in slots["T"] for a in g.actors if a not in agents))
-    both = list(dict.fromkeys(a for g in slots["P"] for a in g.actors))
-    # One group under two of its names is one party.
-    lines = {_line_of(a) for a in agents}
-    targets = [a for a in targets if _line_of(a) not in lines]
-    both = [a for n, a in enumerate(both) if _line_of(a) not in {_line_of(b) for b in both[:n]}]
-    everyone = agents + targets + both
-    states = [a for a in everyone if _state(a)]
-    if slots["P"]:
-        if len(both) < 2:
-            return None
-    elif not agents or not targets:
-        return None
-    if states:
-        return _with_state(kind, agents, targets, both)
-    if kind in ("cooperation", "pact", "coalition"):
-        across = _across(everyone)
-        if not across and not _allied(everyone):
-            return None
-        if across and kind == "coalition":
-            return None
-        kind = kind if across else "coalition"
-    if kind == "clash" and slots["P"] and len({_camp(a) for a in both}) < 2 and len(both) > 2:
-        return None
-    return kind, _roles(agents, targets, both)
-
-
-def _with_state(
-    kind: Kind, agents: list[str], targets: list[str], both: list[str]
-) -> tuple[Kind, tuple[tuple[str, Role], ...]] | None:
-    everyone = [*agents, *targets, *both]
-    groups = [a for a in everyone if not _state(a)]
-    if kind in ("truce", "pact", "negotiation"):
-        return ("government-truce", _roles([], [], everyone)) if groups or kind == "truce" else None
-    if kind in ("cooperation", "coalition"):
-        # Kurdish forces with the coalition: allies. Whom else a state helps is no relation among armed groups.
-        kurdish = groups and all(_camp(a) == "kurdish" for a in groups)
-        allied = all(_camp(a) == "coalition" or a == "usa" for a in everyone if _state(a))
-        return ("coalition", _roles([], [], everyone)) if kurdish and allied else None
-    if kind == "clash" and agents and targets:
-        agents, targets = [a for a in agents if not _state(a)], [a for a in targets if not _state(a)]
-        if agents and targets:
-            return kind, _roles(agents, targets, [])
-        if len(agents) > 1 and not targets and _allied(agents):
-            return "coalition", _roles([], [], agents)
-    return None
-
-
-def _allied(actors: Sequence[str]) -> bool:
-    """Tell whether the groups can be standing allies: none on the other side of the split, none a part of another."""
-    if _across(actors):
-        return False
-    if all(_camp(a) in ("kurdish", "rebel") for a in actors) and REBELS in actors:
-        return False
-    return not any(_parent(a) == b for a in actors for b in actors) and any(_camp(a) != "kurdish" for a in actors)
-
-
-def _across(actors: Sequence[str]) -> bool:
-    """Tell whether the groups stand on both sides of the split: the Islamic State's, and everybody else's."""
-    camps = {_camp(a) == "is" for a in actors}
-    return len(camps) == 2
-
-
-def _roles(agents: Iterable[str], targets: Iterable[str], both: Iterable[str]) -> tuple[tuple[str, Role], ...]:
-    return (
-        *((a, "agent") for a in agents),
-        *((a, "target") for a in targets),
-        *((a, "party") for a in both),
-    )
 
 
 _STRONGER: Mapping[Kind, frozenset[Kind]] = {

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from processors.annotate.events import FOLDER, Reader, events, places
+from processors.annotate.events import Reader, events
+from processors.annotate.lexicon import FOLDER, places
 from processors.errors import KnowledgeError
 from processors.records import Document, Event
 
