@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -71,6 +72,26 @@ def wrong(path: Path, location: Sequence[str | int], said: str) -> KnowledgeErro
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     key = ".".join(str(part) for part in location) or "the file"
     return KnowledgeError(f"{path}:{_line(node, location)}: {key}: {said}")
+
+
+@cache
+def _tree(path: Path) -> yaml.Node | None:
+    return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+
+
+def line_of(path: Path, *location: str | int) -> int:
+    """Give the line, from 1, at which a file of knowledge holds this key or row, or the nearest above it."""
+    return _line(_tree(path), location)
+
+
+def row_of(path: Path, key: str, id: str) -> int:
+    """Give the line at which the row of this id stands in the file's list of this key; 1 where there is none."""
+    tree = _tree(path)
+    rows = next((value for name, value in tree.value if name.value == key), None) if tree is not None else None
+    for row in rows.value if isinstance(rows, yaml.SequenceNode) else ():
+        if any(name.value == "id" and value.value == id for name, value in row.value):
+            return int(row.start_mark.line) + 1
+    return 1
 
 
 class _Loader(yaml.SafeLoader):

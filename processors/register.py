@@ -161,9 +161,10 @@ class Register(Knowledge):
 class Registers:
     """Several registers side by side."""
 
-    def __init__(self, registers: Iterable[Register]) -> None:
-        """Take registers that `load_registers` (or a test) has checked."""
+    def __init__(self, registers: Iterable[Register], files: Mapping[str, Path] | None = None) -> None:
+        """Take registers that `load_registers` (or a test) has checked, and the files that they were read from."""
         self.registers: tuple[Register, ...] = tuple(registers)
+        self.files: Mapping[str, Path] = files or {}
 
     def __iter__(self) -> Iterator[Register]:
         """Go through the registers in the order in which they were given."""
@@ -188,6 +189,7 @@ def load_registers(folder: Path | None = None, *, actors: Collection[str] | None
     if not paths:
         raise KnowledgeError(f"{folder}: holds no register (*.yml)")
     registers: dict[str, Register] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         register = load(path, Register)
         for location, said in _mistakes(register, actors):
@@ -195,7 +197,8 @@ def load_registers(folder: Path | None = None, *, actors: Collection[str] | None
         if register.article.id in registers:
             raise wrong(path, ("article", "id"), f"{register.article.id!r} is the id of another register here")
         registers[register.article.id] = register
-    return Registers(registers.values())
+        files[register.article.id] = path
+    return Registers(registers.values(), files)
 
 
 Mistake = tuple[tuple[str | int, ...], str]

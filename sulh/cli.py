@@ -418,20 +418,29 @@ def say_mistakes(found: Evaluation, most: int, tasks: Sequence[str]) -> None:
 
 @command("judge")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--explain", is_flag=True, help="Say for a person by which clause, cue, names and line of YAML.")
+@json_option
 @click.pass_context
-def judge_command(ctx: click.Context, files: tuple[str, ...]) -> None:
+def judge_command(ctx: click.Context, files: tuple[str, ...], explain: bool, as_json: bool) -> None:
     """Judge pages or texts without storing anything: one JSON object an item, in the order given.
 
     FILE is an HTML page, a WARC file, or JSON lines of {"id", "url", "title", "text", "published"}; - reads JSON lines
     from standard input. The batch is read as if its items had come in on their days; an alert stands as it does at the
     end of the batch. Exit 1 when nothing could be judged, or a file breaks off.
+
+    With --explain a text for a person instead; --explain --json has the same under the key "explain".
     """
     from sulh.daily import judge_files
+    from sulh.explain import lines
     from sulh.intake import CUT_SHORT
 
     judged = broken = 0
-    for row in judge_files(settings_of(ctx), list(files), now=now()):
-        emit([row])
+    for row in judge_files(settings_of(ctx), list(files), now=now(), explain=explain):
+        if explain and not as_json:
+            for line in lines(row):
+                click.echo(line)
+        else:
+            emit([row])
         if "rejected" in row:
             why = row["rejected"]
             broken += why["reason"] == CUT_SHORT

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from sulh.deliver import (
     resend_unsure,
     write_atom,
 )
+from sulh.explain import explained
 from sulh.intake import intake
 from sulh.pipeline import (
     Decision,
@@ -289,8 +291,13 @@ def rebuilt(
             yield fresh, report
 
 
-def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> Iterator[dict[str, Any]]:
-    """Give one JSON object for each item of the files, in order; nothing is stored."""
+def judge_files(
+    settings: Settings, files: Sequence[str], *, now: datetime, explain: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Give one JSON object for each item of the files, in order; nothing is stored.
+
+    With ``explain`` each says under that key by which lines of YAML it was judged so.
+    """
     items = list(intake(list(files), now=now))
     work = [item.work for item in items if not isinstance(item.work, Rejection)]
     with progress("judging", len(work)) as advance:
@@ -300,7 +307,8 @@ def judge_files(settings: Settings, files: Sequence[str], *, now: datetime) -> I
             advance(1)
     judged = iter(results)
     pairs = [(item.id, item.work if isinstance(item.work, Rejection) else next(judged)) for item in items]
-    yield from judge(pairs, now=now)
+    why = partial(explained, registers=registers_of(settings.register_folder)) if explain else None
+    yield from judge(pairs, now=now, why=why)
 
 
 def ledger_rows(settings: Settings, *, source: str = "", day: date | None = None) -> list[LedgerRow]:

@@ -61,8 +61,11 @@ def registers_of(folder: Path | None) -> Registers:
     """Give the registers that come with sulh and those of one more folder. Raises KnowledgeError where it is absent."""
     if folder is not None and not folder.is_dir():
         raise KnowledgeError(f"{folder}: there is no such folder of registers; SULH_REGISTERS names it")
-    own = load_registers(folder, actors=ACTORS) if folder is not None else ()
-    return Registers([*load_registers(actors=ACTORS), *own])
+    bundled = load_registers(actors=ACTORS)
+    if folder is None:
+        return bundled
+    own = load_registers(folder, actors=ACTORS)
+    return Registers([*bundled, *own], {**bundled.files, **own.files})
 
 
 class Judge:
@@ -326,11 +329,16 @@ def decide(
     return Decision(alerts=alerts, fresh=tuple(one for one in alerts if one.id not in before), queued=queued)
 
 
-def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: datetime) -> Iterator[dict[str, Any]]:
+def judge(
+    judged: Sequence[tuple[str, Judged | Rejection | Fault]],
+    *,
+    now: datetime,
+    why: Callable[[Judged], Mapping[str, Any]] | None = None,
+) -> Iterator[dict[str, Any]]:
     """Give one JSON object an item for a batch that is judged by itself, in the order given; nothing is stored.
 
     Stories and alerts are told over the whole batch, each document read as if it had come in on its day of publication.
-    Raises SulhError for an item that a step did not understand.
+    ``why`` gives what stands under ``explain``. Raises SulhError for an item that a step did not understand.
     """
     known = KnownStories()
     for id, result in judged:
@@ -368,6 +376,7 @@ def judge(judged: Sequence[tuple[str, Judged | Rejection | Fault]], *, now: date
                 "comparisons": [shown_comparison(row) for row in result.comparisons],
                 # An item that the batch gives twice is new once.
                 "alert": shown_alert(one, new=one.members[0].document == document.id not in shown) if one else None,
+                **({"explain": why(result)} if why is not None else {}),
             }
             shown.add(document.id)
 

@@ -60,6 +60,25 @@ OLD = 180
 
 def events(document: Document) -> tuple[Event, ...]:
     """Give the events of the document's title and text, in order, each with the sentence that says so."""
+    return _read(document, _Context())
+
+
+def explain(document: Document) -> tuple[Explained, ...]:
+    """Give for each event of the document how it was found: clause, cue, layout, names and what turned it."""
+    context = _Context(trace=[])
+    kept = {event.id: event for event in _read(document, context)}
+    named = {
+        "title": mentions(document.title, document.language, context=document.text),
+        "text": mentions(document.text, document.language, context=document.title),
+    }
+    told: dict[str, Explained] = {}
+    for event, line, found in context.trace or ():
+        if event.id in kept and event.id not in told:
+            told[event.id] = _reader(document.language).explained(kept[event.id], line, found, named[event.field])
+    return tuple(told.values())
+
+
+def _read(document: Document, context: _Context) -> tuple[Event, ...]:
     if document.language not in LANGUAGES:
         return ()
     title = mentions(document.title, document.language, context=document.text)
@@ -70,7 +89,6 @@ def events(document: Document) -> tuple[Event, ...]:
         return ()
     reader = _reader(document.language)
     found: dict[str, Event] = {}
-    context = _Context()
     fields: tuple[tuple[Field, tuple[Mention, ...]], ...] = (("title", title), ("text", text))
     for name, named in fields:
         for event in reader.read(document, name, named, context):
@@ -81,6 +99,27 @@ def events(document: Document) -> tuple[Event, ...]:
     if told and reader.looks_back(document):
         return tuple(replace(event, modality="looking-back") if _undated(event, document) else event for event in told)
     return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """How an event was found, for a person who disagrees and wants to change the line that did it."""
+
+    event: Event
+    clause: str
+    """The clause in which the cue stands."""
+    file: Path
+    frame: int
+    """Row of the frame in the file's list."""
+    cue: str
+    """The phrase as the file writes it."""
+    words: str
+    """What it matched."""
+    layout: str
+    names: tuple[tuple[str, str], ...]
+    """Each party's actor and how the sentence names it; empty where an earlier sentence or a pronoun does."""
+    marks: tuple[tuple[str, str], ...]
+    """What the file lists (negation, deny, hedge, past …) and the words that matched, near the event."""
 
 
 def _happened(document: Document, found: Iterable[Event]) -> tuple[Event, ...]:
@@ -132,6 +171,9 @@ class _Context:
     pairs: list[tuple[str, ...]] = field(default_factory=list)
     states: dict[str, None] = field(default_factory=dict)
     subject: str = ""
+
+    trace: list[tuple[Event, _Line, _Found]] | None = None
+    """Takes down how each event was found, where somebody asks."""
 
     deals: list[tuple[str, ...]] = field(default_factory=list)
     """The two parties of a deal or talks in each of the last sentences, nothing where there was none."""
@@ -187,11 +229,17 @@ class _Found:
     frame: Frame
     start: int
     end: int
+    layout: str = ""
+    """How the parties stand around the cue, as the file writes it; empty where the context gives them."""
 
 
 @cache
 def _reader(language: str) -> Reader:
     return Reader(FOLDER / f"{language}.yml", places())
+
+
+_TURNING = ("negation", "deny", "hedge", "hearsay", "past", "exceptions", "excluded", "say", "according")
+"""The lists whose words decide on polarity and modality, or take a party out."""
 
 
 class Reader:
@@ -271,6 +319,46 @@ class Reader:
         except ValueError as error:
             raise wrong(self.path, location, str(error)) from None
 
+    def explained(self, event: Event, line: _Line, found: _Found, named: Sequence[Mention]) -> Explained:
+        """Put into words of the files how one event was found."""
+        cue = Mark(found.start, found.end, found.frame.id)
+        clause = [at for at, number in enumerate(line.clauses) if number == line.clauses[found.start]]
+        inside = [m for m in named if line.start <= m.start < line.end]
+        return Explained(
+            event=event,
+            clause=self._words_of(line, clause[0], clause[-1] + 1),
+            file=self.path,
+            frame=self.order[found.frame.id],
+            cue=self.lexicon.phrase(cue, "frame", line.ids),
+            words=self._words_of(line, found.start, found.end),
+            layout=found.layout,
+            names=tuple(
+                (
+                    party.actor,
+                    next((line.text[m.start : m.end] for m in inside if m.actor == party.actor), ""),
+                )
+                for party in event.parties
+            ),
+            marks=tuple(
+                (kind, self._words_of(line, mark.start, mark.end))
+                for kind in (
+                    "negation",
+                    "deny",
+                    "hedge",
+                    "hearsay",
+                    "past",
+                    "exceptions",
+                    "excluded",
+                    "say",
+                    "according",
+                )
+                for mark in line.marks.get(kind, ())
+            ),
+        )
+
+    def _words_of(self, line: _Line, first: int, last: int) -> str:
+        return line.text[line.spans[first][0] : line.spans[last - 1][1]]
+
     def looks_back(self, document: Document) -> bool:
         """Tell whether the headline says that the text is about the past: in words, or by an old day and no new one."""
         text = document.title
@@ -349,7 +437,10 @@ class Reader:
             deals = [one.parties for one in found if one.kind in RECONCILING and len(one.parties) == 2]
             context.deals.append(tuple(actor for actor, _ in deals[-1]) if deals else ())
             for one in found:
-                yield self._event(document, name, line, one)
+                event = self._event(document, name, line, one)
+                if context.trace is not None:
+                    context.trace.append((event, line, one))
+                yield event
 
     def _mark(self, marks: dict[str, list[Mark]], ids: Sequence[tuple[int, ...]], stage: int) -> None:
         """Find the phrases of a stage."""
@@ -698,7 +789,7 @@ class Reader:
                 known = result[0] in ("clash", "coalition", "government-truce")
                 if len(named) < len(result[1]) and not (named and known):
                     return None
-                return _Found(result[0], named, frame, cue.start, cue.end)
+                return _Found(result[0], named, frame, cue.start, cue.end, layout.text)
         if frame.kind in ("truce", "government-truce"):
             return self._government(line, cue, context)
         return None

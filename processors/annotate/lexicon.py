@@ -154,6 +154,8 @@ class Phrase(NamedTuple):
     mark: str
     value: str
     steps: tuple[tuple[int, bool], ...]
+    text: str = ""
+    """As the file writes it."""
 
 
 class Mark(NamedTuple):
@@ -195,7 +197,7 @@ class Lexicon:
         if not steps or steps[0][0] < 0 or steps[0][1]:
             raise ValueError(f"the phrase {text!r} must begin with a word that is not optional")
         stage = 0 if mark in ("frame", "unless") else 1 if mark in PARTING else 2
-        self.triggers[stage].setdefault(steps[0][0], []).append(Phrase(mark, value, tuple(steps)))
+        self.triggers[stage].setdefault(steps[0][0], []).append(Phrase(mark, value, tuple(steps), text))
 
     def _element(self, word: str, text: str) -> int:
         if word in self.elements:
@@ -233,6 +235,17 @@ class Lexicon:
             # Two letters are no Arabic word, so a shorter rest means that the letters belonged to the word.
             if word.startswith(clitic) and len(word) - len(clitic) >= 2:
                 yield word[len(clitic) :]
+
+    def phrase(self, mark: Mark, kind: str, ids: Sequence[tuple[int, ...]]) -> str:
+        """Give the phrase of the file that was found as this mark."""
+        stop = len(ids)
+        for number in ids[mark.start]:
+            for triggers in self.triggers:
+                for phrase in triggers.get(number, ()):
+                    same = (phrase.mark, phrase.value) == (kind, mark.value)
+                    if same and self.match(phrase.steps, ids, mark.start, stop) == mark.end:
+                        return phrase.text
+        return ""
 
     def match(self, steps: Sequence[tuple[int, bool]], ids: Sequence[tuple[int, ...]], at: int, stop: int) -> int:
         """Give where the steps end when they begin at this word, else -1; gaps are as short as they can be."""
@@ -310,6 +323,7 @@ class Layout(NamedTuple):
     inside: str
     right: tuple[tuple[str, str], ...]
     context: str
+    text: str
 
 
 def layout_of(text: str) -> Layout:
@@ -331,7 +345,7 @@ def layout_of(text: str) -> Layout:
             raise ValueError(f"the layout {text!r} holds {part!r}; expected A, T, P, one of them with ?, CUE or a link")
     if "CUE" not in text:
         raise ValueError(f"the layout {text!r} has no CUE")
-    return Layout(tuple(sides[0]), inside, tuple(sides[1]), context)
+    return Layout(tuple(sides[0]), inside, tuple(sides[1]), context, text)
 
 
 @cache

@@ -10,8 +10,10 @@ import pytest
 
 from processors.errors import SulhError
 from processors.records import SIGNALS
+from sulh import explain
 from sulh.config import Settings
 from sulh.daily import judge_files
+from sulh.explain import ROOT
 
 NOW = datetime(2014, 12, 1, tzinfo=UTC)
 TRUCE = (
@@ -128,3 +130,27 @@ def test_a_broken_off_warc_file_is_said_and_the_pages_before_it_are_judged(tmp_p
 def test_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SulhError, match=r"none\.jsonl: cannot be read"):
         judged(tmp_path, "none.jsonl")
+
+
+def test_explains_by_clause_cue_names_and_line(tmp_path: Path) -> None:
+    name = lines(tmp_path, {"id": "a", "title": "", "text": TRUCE, "published": "2014-11-13"})
+    settings = Settings(home=tmp_path / "home", workers=1)
+    (row,) = judge_files(settings, [str(tmp_path / name)], now=NOW, explain=True)
+    event = row["explain"]["events"][0]
+    assert (event["words"], event["layout"]) == ("truce", "P CUE")
+    assert event["clause"].startswith("The Islamic State and the Nusra Front have agreed a truce")
+    assert {(name["actor"], name["words"]) for name in event["names"]} == {
+        ("islamic-state", "Islamic State"),
+        ("nusra", "Nusra Front"),
+    }
+    # Each place is a line of a file that a person can open, and holds what it is said to hold.
+    rule = event["rule"].partition(" (")[2].rstrip(")")
+    for place, held in (
+        (rule, "id: truce"),
+        *((name["rule"], f"id: {name['actor']}") for name in event["names"]),
+        *((claim["rule"], f"id: {claim['claim']}") for claim in row["explain"]["comparisons"]),
+    ):
+        path, _, number = place.rpartition(":")
+        assert held in (ROOT / path).read_text(encoding="utf-8").splitlines()[int(number) - 1]
+    text = "\n".join(explain.lines(row))
+    assert "cue      truce" in text and "C01" in text and "alert " in text
