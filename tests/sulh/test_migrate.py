@@ -167,8 +167,8 @@ def test_what_is_derived_is_derived_again(node: Running, team: tuple[str, Access
 def test_writes_go_on_meanwhile_and_none_is_lost(node: Running, team: tuple[str, Access], store: Store) -> None:
     address, access = team
     fill(store, 30)
-    age(node, access.prefix, *SOME)
-    ended = threading.Event()
+    # A writer that was at work before the mappings changed goes on; one that begins later is asked to migrate first.
+    wrote_on, ended = threading.Semaphore(0), threading.Event()
     failures: list[BaseException] = []
     wrote = 0
 
@@ -184,15 +184,22 @@ def test_writes_go_on_meanwhile_and_none_is_lost(node: Running, team: tuple[str,
                     assert busy.claim(delivery.id, now=NOON)
                     busy.settle(delivery.id, sent=True, now=NOON)
                     wrote += 1
+                    wrote_on.release()
         except BaseException as error:
             failures.append(error)
+            ended.set()
 
     busy = threading.Thread(target=write)
     busy.start()
     try:
         for _ in range(2):
-            migrate(address, access, quiet=True)
+            while wrote_on.acquire(blocking=False):
+                pass
+            # Two whole rounds: it has met the indices that serve now.
+            while not all(wrote_on.acquire(timeout=1) for _ in range(2)) and not ended.is_set():
+                pass
             age(node, access.prefix, *SOME)
+            migrate(address, access, quiet=True)
     finally:
         ended.set()
         busy.join()

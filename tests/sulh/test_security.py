@@ -229,6 +229,6 @@ def test_wrong_credentials_and_certificates_are_named(
         assert "\n" not in str(caught.value)
     with pytest.raises(StoreError, match="certificate is not trusted"):
         open_store(address, access=Access(user=root.user, password=root.password))
-    with pytest.raises(StoreError, match="cannot be reached"):
+    with pytest.raises(StoreError, match="whether it wants https:// in SULH_STORE"):
         open_store(address.replace("https://", "http://"), access=root)
     open_store(address, access=root).close()
