@@ -827,7 +827,7 @@ def watch_tell(ctx: click.Context, kind: str, about: str, said: str, todo: str, 
 
     \b
     sulh watch tell task-failed sulh_daily.crawl --said - < log
-    It is told again when it comes after a day of silence. KIND is a word of lower-case letters and hyphens.
+    It is told again when it comes after a day and a half of silence. KIND is a word of lower-case letters and hyphens.
     """
     from sulh.watch import tell
 
