@@ -1,9 +1,10 @@
 """The step alert: clusters reports of one reconciliation and answers the caution checklist from their texts.
 
-A report counts when a document tells, as fact, as told by others or as a possibility, that two groups on rival sides of
-the jihadist split made, sought, or are making a truce, pact, merger, pledge, joint operation or prisoner swap. The
-first such document opens an alert; what tells the same again joins it, as reprint, follow-up or corroboration; what
-denies it, or shows the two fighting soon after, joins it and sets its state.
+A report counts when a document tells as its news, as fact or as told by others, that two groups on rival sides of the
+jihadist split made, sought, or are making a truce, pact, merger, pledge, joint operation or prisoner swap. What may or
+could be, what is recalled, and what a text retells only to deny it or beside the fighting that belies it is no report.
+The first such document opens an alert; what tells the same again joins it, as reprint, follow-up or corroboration;
+what denies it, or shows the two fighting soon after, joins it and sets its state.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ TALKS: frozenset[Kind] = frozenset({"negotiation"})
 
 CONCLUDED: frozenset[Kind] = frozenset({"truce", "pact", "merger", "pledge", "swap"})
 """Kinds of what has been agreed."""
+
+CALM: frozenset[Kind] = frozenset({"truce", "pact", "cooperation", "negotiation"})
+"""Kinds of which a headline that tells of fighting between the same two tells the opposite."""
 
 GAINING_CAMPS = frozenset({"rebel", "regime", "kurdish", "shia-militia", "coalition", "state"})
 """Camps at war with both sides of the split: they gain when the two pass for one (C28)."""
@@ -293,9 +297,16 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
     fought = {pair for event in events if event.kind == "clash" for pair in _pairs(event, groups, fought=None)}
     bids = _bids(affirmed, groups, fought, document.language)
     against = _bids(denied, groups, fought, document.language)
-    # A document that begins with the denial is one: it repeats what it denies, and reports nothing. So is one whose
-    # first sentence tells of an offer and its refusal.
-    bids = tuple(bid for bid in bids if not any(_first(no) <= _first(bid) and _touch(bid, no) for no in against))
+    headline = _headline(document)
+    if headline == "recycled":
+        bids = ()
+    contrary = _bids([*denied, *fights], groups, fought, document.language)
+    bids = tuple(
+        bid
+        for bid in bids
+        if not any(_touch(bid, no) and _outweighs(no, bid) for no in contrary)
+        and not (headline == "denial" and bid.events[0].field == "text")
+    )
     page = _Page(
         arrival=(document.fetched_at.astimezone(UTC).date().isoformat(), at, document.id),
         document=document,
@@ -313,8 +324,39 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
     return page
 
 
+def _place_of(event: Event) -> tuple[bool, int]:
+    return event.field != "title", event.start
+
+
 def _first(bid: _Bid) -> tuple[bool, int]:
-    return bid.events[0].field != "title", bid.events[0].start
+    return _place_of(bid.events[0])
+
+
+def _outweighs(no: _Bid, bid: _Bid) -> bool:
+    """Tell whether a document's news is the denial, the refusal or the fight, and the deal only what it retells.
+
+    What is told first is the news: whoever begins with the denial repeats what is denied. Fighting comes first in many
+    a report of how it ended, so it counts only in a headline that says nothing of a deal; and pledges and swaps are
+    news beside any fight.
+    """
+    for event in no.events:
+        if event.kind == "clash":
+            if event.field == "title" and bid.events[0].field == "text" and bid.kinds <= CALM:
+                return True
+        elif _place_of(event) <= _first(bid):
+            return True
+    return False
+
+
+def _headline(document: Document) -> str:
+    """Tell what a headline says of the report that the text retells: a denial, or old news found out; else nothing.
+
+    Two words of denial deny a denial. That news is old is also said at the end of a short text that corrects itself.
+    """
+    found = _terms().find(document.title, document.language)
+    if any(hit.concept == "recycled" for hit in (*found, *_terms().find(document.text[:400], document.language))):
+        return "recycled"
+    return "denial" if len([hit for hit in found if hit.concept == "denials"]) == 1 else ""
 
 
 def _touch(one: _Bid, other: _Bid) -> bool:
@@ -322,19 +364,15 @@ def _touch(one: _Bid, other: _Bid) -> bool:
 
 
 def _news(event: Event, document: Document) -> bool:
-    """Tell whether an affirmed event is reported, rather than imagined or asked for by bystanders."""
+    """Tell whether an affirmed event is reported: neither recalled, nor a maybe, nor asked for."""
     if event.modality == "looking-back":
         return False
     words = {hit.concept for hit in _terms().find(event.sentence, document.language)}
-    if event.kind in ("pledge", "merger") and "until" in words:
-        # "Until it swears allegiance" demands one.
+    # "Auraient conclu", "reportedly": on somebody's word, however carefully put.
+    if event.modality == "speculated" and "hearsay" not in words:
         return False
-    if event.modality != "speculated":
-        return True
-    if event.kind == "negotiation" and not any(party.role == "agent" for party in event.parties):
-        # Nobody of the groups seeks it: a call by others.
-        return False
-    return "hypothetical" not in words
+    # "Until it swears allegiance" demands one.
+    return not (event.kind in ("pledge", "merger") and "until" in words)
 
 
 def _pairs(event: Event, groups: _Groups, *, fought: set[Pair] | None) -> Iterator[Pair]:
@@ -510,8 +548,15 @@ def _clusters(pages: Sequence[_Page], groups: _Groups) -> list[_Cluster]:
             _counters(page, bid, [cluster for cluster in near if cluster.akin(bid, groups)])
     for cluster in clusters:
         ended = _collapse(cluster, fights, groups)
-        if ended is not None:
-            cluster.fights.append(_Joined(*ended, "follow-up"))
+        # A fight ends the deal told last, and says nothing of one before it.
+        if ended is not None and not any(
+            cluster.first < other.first <= ended[0].at
+            and other.bid.local == ended[1].local
+            and other.akin(ended[1], groups)
+            for line in {id for pair in cluster.bid.pairs for id in pair}
+            for other in by_line[line]
+        ):
+            cluster.fights.append(_Joined(*ended, "fighting"))
     return clusters
 
 
@@ -862,7 +907,8 @@ class _Words(Knowledge):
     doubts: Mapping[TermLanguage, tuple[str, ...]]
     demands: Mapping[TermLanguage, tuple[str, ...]]
     unbearable: Mapping[TermLanguage, tuple[str, ...]]
-    hypothetical: Mapping[TermLanguage, tuple[str, ...]]
+    recycled: Mapping[TermLanguage, tuple[str, ...]]
+    denials: Mapping[TermLanguage, tuple[str, ...]]
     commentators: Mapping[TermLanguage, tuple[str, ...]]
     deals: Mapping[TermLanguage, tuple[str, ...]]
 

@@ -1,4 +1,4 @@
-"""Finds the passages of a text that tell of an imagined world: what happens in them has not happened."""
+"""Finds what of a text tells of an imagined world, a scene or a satire: what happens in it has not happened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from processors.knowledge import Knowledge, load
 from processors.records import Field
 from processors.sentences import sentences
-from processors.terms import TermLanguage, Terms
+from processors.terms import TermLanguage, Terms, fold
 
 HEAD = 70
 """Characters of a sentence that are read for its opening, some ten words."""
@@ -19,7 +19,12 @@ OPENING = 25
 """Characters within which the phrase begins: "But, for a moment, suppose", and no later verb of the sentence."""
 
 
+JOKES = 2
+"""Different words of offices, sport and shops beside which armed groups stand only in satire: one may be chance."""
+
+
 class _Words(Knowledge):
+    satire: Mapping[TermLanguage, tuple[str, ...]]
     opening: Mapping[TermLanguage, tuple[str, ...]]
     unless: Mapping[TermLanguage, tuple[str, ...]]
     title: Mapping[TermLanguage, tuple[str, ...]]
@@ -28,7 +33,7 @@ class _Words(Knowledge):
 @cache
 def _terms() -> Terms:
     words = load(Path(__file__).parent / "cues" / "imagined.yml", _Words)
-    return Terms({"opening": words.opening, "unless": words.unless, "title": words.title})
+    return Terms({"satire": words.satire, "opening": words.opening, "unless": words.unless, "title": words.title})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Imagined:
 @lru_cache(maxsize=4)
 def imagined(title: str, text: str, language: str) -> Imagined:
     """Find the imagined passages of a text in one of the five languages."""
+    if _jokes(title, text, language):
+        return Imagined(True, ((0, len(text) + 1),))
     passages: list[tuple[int, int]] = []
     for start, end in sentences(text, language):
         if passages and start < passages[-1][1]:
@@ -61,6 +68,13 @@ def imagined(title: str, text: str, language: str) -> Imagined:
                 stop = _paragraph_end(text, _next(text, stop))
             passages.append((start, stop))
     return Imagined(_opens(title[:HEAD], "title", language), tuple(passages))
+
+
+def _jokes(title: str, text: str, language: str) -> bool:
+    whole = f"{title}\n{text}"
+    folded = fold(whole)
+    said = {folded[hit.start : hit.end] for hit in _terms().find(whole, language) if hit.concept == "satire"}
+    return len(said) >= JOKES
 
 
 def _opens(head: str, concept: str, language: str) -> bool:

@@ -49,7 +49,8 @@ Bearing = Literal["supports", "reports", "contradicts"]
 Voice = Literal["author", "relayed", "doubted", "conceded"]
 State = Literal["new", "corroborated", "denied", "collapsed"]
 Verdict = Literal["open", "confirmed", "dismissed"]
-MemberRole = Literal["first", "reprint", "corroboration", "follow-up", "denial"]
+MemberRole = Literal["first", "reprint", "corroboration", "follow-up", "denial", "fighting"]
+"""What a document adds to an alert. ``fighting``: it tells that the parties fought since, or that the deal broke."""
 DateOrigin = Literal["page", "listing", "url", "none"]
 """Where a publication date came from: the page's own markup, the feed or sitemap that listed it, its address."""
 

@@ -354,6 +354,9 @@ def recompare_command(ctx: click.Context, switch: bool, most: int, as_json: bool
 @click.option("--worst", "most", default=10, show_default=True, help="How many items to show; 0 shows all.")
 @click.option("--task", "tasks", multiple=True, help="Show mistakes of this task only; may be repeated.")
 @click.option("--figures-only", is_flag=True, help="Show no item: for a set that nobody is to look at.")
+@click.option(
+    "--with-labelled-events", is_flag=True, help="Compare and alert on the labelled events: which step is at fault?"
+)
 @json_option
 @click.pass_context
 def evaluate_command(
@@ -365,6 +368,7 @@ def evaluate_command(
     most: int,
     tasks: tuple[str, ...],
     figures_only: bool,
+    with_labelled_events: bool,
     as_json: bool,
 ) -> None:
     """Measure what sulh judges against labelled items: per language and task, with the worst items and why.
@@ -384,7 +388,8 @@ def evaluate_command(
             raise click.UsageError(f"--task {name}: expected one of {', '.join(evaluate.TASKS)}")
     items = [item for file in files for item in evaluate.labelled(file)]
     with progress("judging", len(items)) as advance:
-        found = evaluate.evaluate(items, registers_of(settings_of(ctx).register_folder), advance=advance)
+        registers = registers_of(settings_of(ctx).register_folder)
+        found = evaluate.evaluate(items, registers, advance=advance, labelled_events=with_labelled_events)
     if as_json:
         click.echo(evaluate.dumps(found))
     else:

@@ -11,7 +11,7 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -21,11 +21,25 @@ from pydantic import AfterValidator
 from pydantic import Field as Item
 
 from processors.alert import alert
-from processors.annotate.actors import ACTORS, rival
+from processors.annotate.actors import ACTORS, Mention, mentions, rival
+from processors.compare import compare
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load, parse
-from processors.records import SIGNALS, Bearing, Document, Kind, Language, Modality, Polarity, digest
+from processors.records import (
+    SIGNALS,
+    Bearing,
+    Document,
+    Event,
+    Field,
+    Kind,
+    Language,
+    Modality,
+    Party,
+    Polarity,
+    digest,
+)
 from processors.register import Registers
+from processors.sentences import sentences
 from sulh.pipeline import Judged, KnownStories, judge_document
 from sulh.stores import Report
 
@@ -242,12 +256,24 @@ class Evaluation:
         return found
 
 
-def evaluate(items: Sequence[Labelled], registers: Registers, *, advance: Callable[[int], None]) -> Evaluation:
-    """Judge the items and measure them; ``advance`` is told of each."""
+def evaluate(
+    items: Sequence[Labelled],
+    registers: Registers,
+    *,
+    advance: Callable[[int], None],
+    labelled_events: bool = False,
+) -> Evaluation:
+    """Judge the items and measure them; ``advance`` is told of each.
+
+    With ``labelled_events`` the labels stand in place of the events found, so that what is wrong still is the fault
+    of the steps after them.
+    """
     outcomes = {one.id: Outcome(one) for one in items}
     judged: dict[str, Judged] = {}
     for order, item in enumerate(items):
         judged[item.id] = judge_document(_document(item, order), registers)
+        if labelled_events and item.events is not None:
+            judged[item.id] = _as_labelled(judged[item.id], item.events, registers)
         _language(outcomes[item.id], judged[item.id])
         _events(outcomes[item.id], judged[item.id])
         _claims(outcomes[item.id], judged[item.id])
@@ -275,6 +301,61 @@ def _document(item: Labelled, order: int) -> Document:
         published_from="listing",
         fetched_at=published,
         capture="",
+    )
+
+
+def _as_labelled(judged: Judged, labels: Sequence[str], registers: Registers) -> Judged:
+    """Give what follows from the labelled events, each in the sentence in which it was found or may stand."""
+    document = judged.document
+    found = {(e.kind, frozenset(p.actor for p in e.parties), e.polarity): e for e in reversed(judged.events)}
+    named: dict[Field, Sequence[Mention]] = {
+        "title": mentions(document.title, document.language, context=document.text),
+        "text": mentions(document.text, document.language, context=document.title),
+    }
+    events: list[Event] = []
+    used: set[tuple[frozenset[str], Field, int]] = set()
+    for number, label in enumerate(labels):
+        one = told(label)
+        event = found.get((one.kind, one.parties, one.polarity)) or _standing(document, one, named, used)
+        used.add((one.parties, event.field, event.start))
+        parties = tuple(Party(actor=actor) for actor in sorted(one.parties))
+        id = f"{number:02}{event.id[2:]}"
+        events.append(replace(event, id=id, kind=one.kind, parties=parties, modality=one.modality))
+    events.sort(key=lambda event: (event.field != "title", event.start, event.id))
+    return Judged(document=document, events=tuple(events), comparisons=compare(document, events, registers))
+
+
+def _standing(
+    document: Document,
+    one: Told,
+    named: Mapping[Field, Sequence[Mention]],
+    used: set[tuple[frozenset[str], Field, int]],
+) -> Event:
+    """Put a labelled event where it may stand: the first of its parties in a headline that names them all.
+
+    What follows between them, in the order of the labels, goes to the next sentence of the text that names most.
+    """
+    rows: list[tuple[int, int, Field, int, int]] = []
+    later = any(parties == one.parties for parties, _, _ in used)
+    fields: tuple[tuple[Field, str], ...] = (("title", document.title), ("text", document.text))
+    for name, text in fields:
+        for start, end in sentences(text, document.language):
+            missing = len(one.parties - {mention.actor for mention in named[name] if start <= mention.start < end})
+            if name == "text" or not document.text or not (missing or later):
+                rows.append((missing, len(rows), name, start, end))
+    free = [row for row in rows if (one.parties, row[2], row[3]) not in used]
+    _, _, name, start, end = min(free) if free else rows[-1]
+    return Event(
+        id=digest(document.id, name, str(start), one.kind, *sorted(one.parties)),
+        document=document.id,
+        kind=one.kind,
+        parties=(),
+        polarity=one.polarity,
+        field=name,
+        start=start,
+        end=end,
+        sentence=(document.title if name == "title" else document.text)[start:end],
+        rule="label",
     )
 
 
@@ -372,7 +453,7 @@ def _alerts(members: Sequence[Labelled], judged: Mapping[str, Judged], outcomes:
             (one, member)
             for one in alerts
             for member in one.members
-            if member.document == documents[item.id] and member.role != "denial"
+            if member.document == documents[item.id] and member.role not in ("denial", "fighting")
         ]
         if item.alert is not None:
             outcome.count("alerts", right=bool(mine) and item.alert, found=bool(mine), wanted=item.alert)

@@ -596,16 +596,18 @@ def _belonging(index: _Index, plain: str, taken: list[tuple[int, int, _Alias]], 
 def rival(one: str, other: str) -> bool:
     """Tell whether a deal of these two would be a reconciliation: two groups across the jihadist split.
 
-    True where one is of the Islamic State's camp and the other a jihadist or Islamist group outside it; and where the
-    data say (`fought`, for either) that two jihadist or Islamist groups have fought each other, at least one of them
-    jihadist. Never with a state, the Kurdish or Shia forces, or a nationalist rebel group such as the Free Syrian
-    Army, whatever they agree: a jihadist group's deal with those bridges no split among jihadists. Never between a
-    group and its parent or the names that it has had. Raises KeyError for an id that the data do not have.
+    True where one is of the Islamic State's camp and the other a jihadist, Islamist or rebel group outside it; and
+    where the data say (`fought`, for either) that two jihadist or Islamist groups have fought each other, at least one
+    of them jihadist. Never with a state or the Kurdish or Shia forces, nor between another jihadist group and a
+    nationalist rebel group such as the Free Syrian Army: such a deal bridges no split among jihadists. Never between
+    a group and its parent or the names that it has had. Raises KeyError for an id that the data do not have.
     """
     index = _index()
     a, b = index.actors[one], index.actors[other]
     if index.lines[one] == index.lines[other] or a.state or b.state:
         return False
+    if "rebel" in (a.camp, b.camp) and "is" in (a.camp, b.camp):
+        return True
     if not (a.jihadist or a.islamist) or not (b.jihadist or b.islamist) or not (a.jihadist or b.jihadist):
         return False
     if (a.camp == "is") != (b.camp == "is"):

@@ -61,6 +61,7 @@ ROLES = {
     "first": "first",
     "reprint": "reprint",
     "corroboration": "corroborates",
+    "fighting": "fighting since",
     "follow-up": "follow-up",
     "denial": "denies",
 }

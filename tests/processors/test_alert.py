@@ -140,8 +140,8 @@ def roles(one: Alert) -> dict[str, str]:
     [
         (Telling(), True),
         (Telling(modality="stated"), True),
-        (Telling(modality="speculated", sentence="The two may have agreed a truce."), True),
-        (Telling(kind="negotiation", modality="speculated", roles=("agent", "target")), True),
+        (Telling(modality="speculated", sentence="The two may have agreed a truce."), False),
+        (Telling(kind="negotiation", modality="speculated", roles=("agent", "target")), False),
         (Telling(kind="pledge", parties=("jund-al-aqsa", "islamic-state"), roles=("agent", "target")), True),
         (Telling(kind="swap"), True),
         (Telling(modality="speculated", sentence="If the two agreed a truce, the rebels would suffer."), False),
@@ -243,7 +243,7 @@ def test_denials_and_refusals_join_and_deny() -> None:
 def test_fighting_soon_after_collapses_it_and_echoes_open_nothing() -> None:
     fight = Telling(kind="clash", modality="stated", sentence="The two fought in Raqqa.")
     (one,) = decide(report("a"), report("b", fight, day=5), report("c", day=7))
-    assert (one.state, roles(one)) == ("collapsed", {"a": "first", "b": "follow-up", "c": "corroboration"})
+    assert (one.state, roles(one)) == ("collapsed", {"a": "first", "b": "fighting", "c": "corroboration"})
     assert len(decide(report("a"), report("b", fight, day=5), report("c", day=18))) == 2
     (still,) = decide(report("a"), report("b", fight, day=-5))
     assert still.state == "new"

@@ -205,6 +205,8 @@ RIVALS = [
     ("islamic-state", "al-qaeda"),
     ("islamic-state", "hts"),
     ("islamic-state", "ahrar-al-sham"),
+    ("islamic-state", "fsa"),
+    ("jaysh-khalid-ibn-al-walid", "southern-front"),
     ("islamic-state", "jma"),
     ("islamic-state", "jund-al-aqsa"),
     ("islamic-state", "caucasus-emirate"),
@@ -224,8 +226,6 @@ RIVALS = [
 NO_RIVALS = [
     ("islamic-state", "iskp"),
     ("islamic-state", "syrian-regime"),
-    ("islamic-state", "fsa"),
-    ("islamic-state", "srf"),
     ("islamic-state", "ypg"),
     ("islamic-state", "hezbollah"),
     ("nusra", "al-qaeda"),
