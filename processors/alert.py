@@ -280,7 +280,9 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
     for event in events:
         if event.kind in RECONCILING:
             if event.polarity == "denied":
-                denied.append(event)
+                # What did not come about in former years denies no report of today.
+                if event.modality != "looking-back":
+                    denied.append(event)
             elif _news(event, document):
                 affirmed.append(event)
         elif event.polarity == "denied" or (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -33,7 +34,7 @@ from processors.annotate.lexicon import (
     layout_of,
     places,
 )
-from processors.annotate.parties import REBELS, across, camp_of, is_state, settle
+from processors.annotate.parties import REBELS, across, camp_of, is_state, line_of, settle
 from processors.imagined import imagined
 from processors.knowledge import load, wrong
 from processors.records import (
@@ -88,6 +89,7 @@ def _read(document: Document, context: _Context) -> tuple[Event, ...]:
     if len(actors) < 2 and not any(is_state(actor) for actor in actors):
         return ()
     reader = _reader(document.language)
+    context.topic = _topic(title, text)
     found: dict[str, Event] = {}
     fields: tuple[tuple[Field, tuple[Mention, ...]], ...] = (("title", title), ("text", text))
     for name, named in fields:
@@ -95,10 +97,41 @@ def _read(document: Document, context: _Context) -> tuple[Event, ...]:
             found.setdefault(event.id, event)
     if not found:
         return ()
-    told = _happened(document, found.values())
+    told = _settled(_happened(document, found.values()))
     if told and reader.looks_back(document):
         return tuple(replace(event, modality="looking-back") if _undated(event, document) else event for event in told)
     return told
+
+
+HEADLINE_WEIGHT, LEAD_WEIGHT = 3, 2
+"""What a name in the headline, and one among the first words of the text, weighs beside one further down."""
+
+LEAD = 400
+"""Characters of a lead: two sentences of a wire."""
+
+MINOR = 0.5
+"""A third group that is named at most half as often as the second is no matter of the text."""
+
+
+def _topic(title: Sequence[Mention], text: Sequence[Mention]) -> tuple[str, ...]:
+    """Give the two groups that the text is about, by how often and where it names them; none where a state is more."""
+    weights: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for mention, weight in (
+        *((mention, HEADLINE_WEIGHT) for mention in title),
+        *((mention, LEAD_WEIGHT if mention.start < LEAD else 1) for mention in text),
+    ):
+        if not mention.adjectival:
+            line = line_of(mention.actor)
+            names.setdefault(line, mention.actor)
+            weights[line] += weight
+    ranked = [(names[line], weight) for line, weight in weights.most_common()]
+    groups = [(actor, weight) for actor, weight in ranked if not is_state(actor)]
+    if len(groups) < 2 or (len(groups) > 2 and groups[2][1] > MINOR * groups[1][1]):
+        return ()
+    if any(is_state(actor) and weight > groups[1][1] for actor, weight in ranked):
+        return ()
+    return groups[0][0], groups[1][0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +171,48 @@ def _happened(document: Document, found: Iterable[Event]) -> tuple[Event, ...]:
     )
 
 
+_COVERED: Mapping[Kind, frozenset[Kind]] = {
+    "negotiation": frozenset({"truce", "pact", "merger", "pledge", "swap"}),
+    "pact": frozenset({"truce", "merger", "pledge"}),
+    "coalition": frozenset({"merger"}),
+}
+"""The kinds that end what a kind begins: a meeting of which a truce came is told as the truce."""
+
+SPONSORS = frozenset({"usa", "russia", "iran", "turkey", "us-coalition"})
+"""States that broker the truces of others."""
+
+
+def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
+    """Read the events of a text together: what ends a meeting covers it, and who fight each other are no allies."""
+    kinds: dict[tuple[frozenset[str], Polarity, bool], set[Kind]] = {}
+    fought = set()
+    for event in found:
+        pair = frozenset(party.actor for party in event.parties)
+        kinds.setdefault((pair, event.polarity, event.modality in _TOLD), set()).add(event.kind)
+        if event.kind in ("clash", "truce", "swap", "split") and event.polarity == "affirmed":
+            fought.add(pair)
+    told: list[Event] = []
+    for event in found:
+        pair = frozenset(party.actor for party in event.parties)
+        # What may come covers no meeting that was held, nor does what once was.
+        same = kinds[pair, event.polarity, event.modality in _TOLD]
+        if event.kind == "coalition" and event.rule.rpartition(":")[2] in _DEALS and pair in fought:
+            event = replace(event, kind="pact")
+        if not _COVERED.get(event.kind, frozenset()).isdisjoint(same):
+            continue
+        if event.kind == "government-truce":
+            own = tuple(party for party in event.parties if party.actor not in SPONSORS)
+            event = replace(event, parties=own or event.parties)
+        told.append(event)
+    # One whose parties nobody names says nothing beside one whose are.
+    named = any(event.kind == "government-truce" and event.parties for event in told)
+    return tuple(event for event in told if event.parties or not named)
+
+
+_DEALS = ("pact",)
+_TOLD = ("stated", "attributed")
+
+
 def _undated(event: Event, document: Document) -> bool:
     """Tell whether the sentence gives no day of the last half year, which a text that looks back would need."""
     return (
@@ -171,6 +246,8 @@ class _Context:
     pairs: list[tuple[str, ...]] = field(default_factory=list)
     states: dict[str, None] = field(default_factory=dict)
     subject: str = ""
+    topic: tuple[str, ...] = ()
+    """The two groups that the whole text is about; empty where it is about one, or about many."""
 
     trace: list[tuple[Event, _Line, _Found]] | None = None
     """Takes down how each event was found, where somebody asks."""
@@ -237,6 +314,9 @@ class _Found:
 def _reader(language: str) -> Reader:
     return Reader(FOLDER / f"{language}.yml", places())
 
+
+_HERE = Layout((), "", (), "", "the sentence's only two groups")
+_TOPIC = Layout((), "", (), "", "the two groups that the text is about")
 
 _TURNING = ("negation", "deny", "hedge", "hearsay", "past", "exceptions", "excluded", "say", "according")
 """The lists whose words decide on polarity and modality, or take a party out."""
@@ -639,7 +719,8 @@ class Reader:
         for mark in line.marks.get("pair", ()):
             here = tuple(dict.fromkeys(a for first, _, actors, _ in units for a in actors if first < mark.start))
             # Beside a state nobody can tell whether it is one of the two.
-            pair = here if len(here) == 2 else context.pair() if not here else ()
+            alone = not any(actors for _, _, actors, _ in units)
+            pair = here if len(here) == 2 else context.pair() or (context.topic if alone else ()) if not here else ()
             if any(is_state(a) or a == REBELS for a in (*pair, *(a for _, _, actors, _ in units for a in actors))):
                 pair = ()
             if pair:
@@ -763,16 +844,23 @@ class Reader:
                 used.update(range(start, end))
         found: list[_Found] = []
         for span in sorted(chosen):
-            for cue in sorted(spans[span], key=lambda cue: self.order[cue.value]):
-                got = self._fill(line, cue, context)
+            cues = sorted(spans[span], key=lambda cue: self.order[cue.value])
+            # Where the parties stand tells most; only where no frame finds them by that, who is about must do.
+            for cue, loose in ((cue, loose) for loose in (False, True) for cue in cues):
+                got = self._fill(line, cue, context, loose=loose)
                 if got is not None:
                     found.append(got)
                     break
         return _best(found)
 
-    def _fill(self, line: _Line, cue: Mark, context: _Context) -> _Found | None:
+    def _fill(self, line: _Line, cue: Mark, context: _Context, *, loose: bool) -> _Found | None:
         frame = self.frames[cue.value]
-        for layout in self.layouts[frame.id] if frame.kind != "government-truce" else ():
+        layouts = self.layouts[frame.id]
+        if frame.kind == "government-truce":
+            layouts = []
+        elif loose:
+            layouts = {"layout": [], "sentence": [_HERE], "text": [_HERE, _TOPIC]}[frame.reach]
+        for layout in layouts:
             filled = self._layout(line, cue, layout, context)
             if filled is None:
                 continue
@@ -790,7 +878,7 @@ class Reader:
                 if len(named) < len(result[1]) and not (named and known):
                     return None
                 return _Found(result[0], named, frame, cue.start, cue.end, layout.text)
-        if frame.kind in ("truce", "government-truce"):
+        if not loose and frame.kind in ("truce", "government-truce"):
             return self._government(line, cue, context)
         return None
 
@@ -813,6 +901,12 @@ class Reader:
 
     def _layout(self, line: _Line, cue: Mark, layout: Layout, context: _Context) -> dict[str, list[_Group]] | None:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
+        if layout in (_HERE, _TOPIC):
+            pair = self._here(line, cue) if layout is _HERE else self._about(line, context)
+            if len(pair) < 2:
+                return None
+            slots["P"].append(_Group(list(pair), cue.start, cue.start, line.clauses[cue.start]))
+            return slots
         if layout.inside:
             inner = [g for g in line.groups if cue.start <= g.start and g.end <= cue.end]
             if layout.inside == "P":
@@ -850,6 +944,27 @@ class Reader:
                 return None
             slots[layout.context].append(_Group(missing, cue.start, cue.start, clause))
         return slots
+
+    def _here(self, line: _Line, cue: Mark) -> tuple[str, ...]:
+        """Give the only two groups of the cue's clause, else of its sentence; of more, nobody can tell which."""
+        clauses = {line.clauses[cue.start], line.clauses[cue.end - 1]}
+        for groups in ([g for g in line.groups if g.clause in clauses], line.groups):
+            actors = tuple(dict.fromkeys(a for g in groups for a in g.actors if a != REBELS and not is_state(a)))
+            if len(actors) == 2:
+                return actors
+            if len(actors) > 2:
+                break
+        return ()
+
+    def _about(self, line: _Line, context: _Context) -> tuple[str, ...]:
+        """Give the two groups that the text is about, where the sentence names no other."""
+        if not context.topic:
+            return ()
+        lines = {line_of(a) for a in context.topic}
+        here = {a for g in line.groups for a in g.actors} | {m.actor for m in line.loose} | set(line.excluded)
+        if any(a == REBELS or is_state(a) or line_of(a) not in lines for a in here):
+            return ()
+        return context.topic
 
     def _left(self, line: _Line, cue: Mark, clause: int, role: str, link: str, used: Sequence[_Group]) -> _Group | None:
         here = [g for g in line.groups if g.end <= cue.start and g.clause == clause and g not in used]
@@ -919,7 +1034,7 @@ class Reader:
         return line.has("joins", max(0, group.start - 6), group.start) or self._conjoined(line, group.start)
 
     def _event(self, document: Document, name: Field, line: _Line, found: _Found) -> Event:
-        polarity = self._polarity(line, found)
+        polarity = self._polarity(name, line, found)
         attribution = self._attribution(line, found)
         when = self._date(line, found, document)
         since = self._since(line, found)
@@ -964,7 +1079,7 @@ class Reader:
             rule=f"{self.cues.language}:{found.frame.id}",
         )
 
-    def _polarity(self, line: _Line, found: _Found) -> Polarity:
+    def _polarity(self, name: Field, line: _Line, found: _Found) -> Polarity:
         """Count what turns the cue round: negations near it in its clause, and denials that govern it."""
         left, right = self.cues.negation_reach
         clause = line.clauses[found.start]
@@ -978,8 +1093,10 @@ class Reader:
                 # "n'y a aucune": two words of one negation.
                 turns = 1
         denials = line.marks.get("deny", ())
+        # A headline has one matter, and parties found by the whole sentence stand under all of it.
+        whole = name == "title" or found.layout in (_HERE.text, _TOPIC.text)
         if found.frame.polarity == "denied" or any(
-            mark.end <= found.start or line.clauses[mark.start] == clause for mark in denials
+            whole or mark.end <= found.start or line.clauses[mark.start] == clause for mark in denials
         ):
             # Once, however often it is said: "denied a truce, calling the reports false" is one denial, and only a
             # negation turns it round ("did not deny").

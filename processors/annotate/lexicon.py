@@ -29,6 +29,9 @@ class Frame(Knowledge):
     parties: tuple[str, ...]
     unless: tuple[str, ...] = ()
     """Phrases that hold a cue's words and mean something else."""
+    reach: Literal["layout", "sentence", "text"] = "layout"
+    """Where the parties are looked for when no layout finds them: nowhere; the only two groups of the cue's clause or
+    sentence; failing that the two groups that the whole text is about, where the sentence names no other."""
     modality: Modality | None = None
     polarity: Polarity | None = None
 
