@@ -6,6 +6,9 @@ How an alias is written says how it is matched. A capital in it must be a capita
 either: `IS` never matches "is", `Islamic State` never "an Islamic state", `front al-Nosra` also "Front al-Nosra".
 `(a|b|)` stands for each of its parts, `{m}` for the endings of that name in `forms.yml`. Blank and hyphen are one;
 apostrophes, quotation marks and vowel signs are left out; letters with marks match those without.
+
+"The Islamic State" in a text about Yemen is its Yemeni province: `theatres.yml` holds the places by which a text shows
+where it is, an actor's `theatre` and `called` say whose name means it there, and `since` from when on.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from datetime import date
+from functools import cache, lru_cache
 from itertools import accumulate, product
 from pathlib import Path
 from typing import Any, Literal
@@ -93,9 +97,19 @@ class Actor(Knowledge):
     """The group that it is a branch, province or member of."""
     predecessor: str = ""
     """The group that took this name: both are one line."""
+    theatre: tuple[str, ...] = ()
+    """Where it fights, by the names of `theatres.yml`; the first is its home, which its own name shows too."""
+    called: tuple[str, ...] = ()
+    """Actors by whose name it is meant in its theatres: "al-Qaeda" in Yemen."""
+    since: str = Field("", pattern=r"^(\d{4}-\d{2})?$")
+    """The month from which on it can be meant so."""
+    only_people: bool = False
+    """In its theatre not the name alone means it, but the name's branch, men or fighters there: "al-Qaeda's men"."""
     fought: tuple[str, ...] = ()
     """Groups outside the split between the Islamic State and the rest that it has fought, with lasting enmity."""
     aliases: _Names
+    members: _Names = _Names()
+    """What its people are called: "Nusraites", игиловцы. They stand for the group."""
     weak: _Names = _Names()
     """Ambiguous aliases: they count beside a clear name of any armed group or a subject word of `forms.yml`."""
     own: _Names = _Names()
@@ -108,7 +122,19 @@ class Actor(Knowledge):
 
 
 class _Camp(Knowledge):
+    theatre: tuple[str, ...] = ()
+    """The theatre of those actors of the file that name none."""
     actors: tuple[Actor, ...]
+
+
+class _Theatre(Knowledge):
+    places: _Names
+    peoples: _Names = _Names()
+    """Adjectives and peoples: a Yemeni can be anywhere, so they show where a text is, but not where a sentence is."""
+
+
+class _Theatres(Knowledge):
+    theatres: dict[str, _Theatre]
 
 
 class _Forms(Knowledge):
@@ -117,12 +143,18 @@ class _Forms(Knowledge):
     adjectival_hyphened: _Names
     adjectival_after: _Names
     adjectival_before: _Names
+    branch_after: _Names
+    branch_before: _Names
+    people_after: _Names
+    people_before: _Names
+    parent: _Names
     belonging_after: _Names
     belonging_before: _Names
     place_before: _Names
 
 
-_Strength = Literal["clear", "weak", "own", "place"]
+# "scene" and "people" name no actor but a theatre: the places and the peoples that show it.
+_Strength = Literal["clear", "weak", "own", "place", "scene", "people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +167,7 @@ class _Alias:
     capitals: tuple[int, ...]
     length: int
     arabic: bool
+    members: bool = False
 
 
 # 1 character to 1, so that offsets stay. Cyrillic й loses its mark too: decomposed text has lost it before.
@@ -211,18 +244,28 @@ class _Index:
     """The last words of what both `before` match, to save the search where none of them stands."""
     unless: Mapping[str, re.Pattern[str]]
     lines: Mapping[str, frozenset[str]]
+    branch_after: re.Pattern[str]
+    branch_before: re.Pattern[str]
+    people_after: re.Pattern[str]
+    people_before: re.Pattern[str]
+    parent: re.Pattern[str]
+    called: Mapping[str, Mapping[str, tuple[Actor, ...]]]
+    """Whose name can mean which actors in which theatre."""
 
 
 @cache
 def _index(folder: Path = FOLDER) -> _Index:
     """Read the data once and build the automaton. Raises KnowledgeError that names the file."""
     forms = load(folder / "forms.yml", _Forms)
+    theatres = load(folder / "theatres.yml", _Theatres).theatres
     actors: dict[str, Actor] = {}
     where: dict[str, tuple[Path, int]] = {}
     for path in sorted(folder.glob("*.yml")):
-        if path.name == "forms.yml":
+        if path.name in ("forms.yml", "theatres.yml"):
             continue
-        for number, actor in enumerate(load(path, _Camp).actors):
+        camp = load(path, _Camp)
+        for number, read in enumerate(camp.actors):
+            actor = read if read.theatre else read.model_copy(update={"theatre": camp.theatre})
             if actor.id in actors:
                 said = f"the id {actor.id} is taken by an actor of {where[actor.id][0].name}; expected another id"
                 raise wrong(path, ("actors", number, "id"), said)
@@ -232,10 +275,15 @@ def _index(folder: Path = FOLDER) -> _Index:
         path, number = where[id]
         others = [("parent", actor.parent), ("predecessor", actor.predecessor)]
         others += [("fought", other) for other in actor.fought]
+        others += [("called", other) for other in actor.called]
         others += [("persons", other) for person in actor.persons for other in person.also]
         for key, other in others:
             if other and other not in actors:
                 raise wrong(path, ("actors", number, key), f"there is no actor {other}; expected an id of these files")
+        for theatre in actor.theatre:
+            if theatre not in theatres:
+                said = f"there is no theatre {theatre}; expected one of {', '.join(theatres)}"
+                raise wrong(path, ("actors", number, "theatre"), said)
     patterns: dict[str, list[_Alias]] = {}
     for alias, folded in _aliases(actors, forms, where):
         aliases = patterns.setdefault(folded, [])
@@ -246,6 +294,8 @@ def _index(folder: Path = FOLDER) -> _Index:
                 said = f"{alias.text!r} names {rivals[0]} too; expected names of one actor only, or the key own"
                 raise wrong(path, ("actors", number, "aliases"), said)
         aliases.append(alias)
+    for alias, folded in _scenes(theatres, forms, folder / "theatres.yml"):
+        patterns.setdefault(folded, []).append(alias)
     automaton = ahocorasick.Automaton()
     for folded, aliases in patterns.items():
         automaton.add_word(folded, (len(folded), tuple(aliases)))
@@ -262,7 +312,7 @@ def _index(folder: Path = FOLDER) -> _Index:
         belonging_before=_words(forms.belonging_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
         before_last=frozenset(
             form.split()[-1]
-            for names in (forms.adjectival_before, forms.belonging_before)
+            for names in (forms.adjectival_before, forms.belonging_before, forms.branch_before)
             for form in _forms(names, forms)
         ),
         place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
@@ -272,7 +322,25 @@ def _index(folder: Path = FOLDER) -> _Index:
             if actor.unless
         },
         lines=_lines(actors),
+        branch_after=_words(forms.branch_after, r"(?:\w{1,4})? (?:(?!and |ve )\w+ )?(?:{})(?!\w)", forms),
+        branch_before=_words(forms.branch_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
+        people_after=_words(forms.people_after, r"(?:\w{1,4})? (?:(?!and |ve )\w+ )?(?:{})", forms),
+        people_before=_words(
+            forms.people_before, r"(?<!\w)(?:{})(?: \w+)?(?: the| le| la| les| d| de| du)?(?: l)? ?$", forms
+        ),
+        parent=_words(forms.parent, r"(?<!\w)(?:{})", forms),
+        called=_called(actors),
     )
+
+
+def _called(actors: Mapping[str, Actor]) -> dict[str, dict[str, tuple[Actor, ...]]]:
+    called: dict[str, dict[str, tuple[Actor, ...]]] = {}
+    for actor in actors.values():
+        for other in actor.called:
+            for theatre in actor.theatre:
+                there = called.setdefault(other, {})
+                there[theatre] = (*there.get(theatre, ()), actor)
+    return called
 
 
 def _plain(text: str) -> str:
@@ -286,7 +354,8 @@ def _forms(names: _Names, forms: _Forms) -> set[str]:
 
 def _words(names: _Names, frame: str, forms: _Forms) -> re.Pattern[str]:
     words = sorted(map(re.escape, _forms(names, forms)), key=len, reverse=True)
-    return re.compile(frame.replace("{}", "|".join(words)))
+    # A star in the data is any one word.
+    return re.compile(frame.replace("{}", "|".join(words).replace(r"\*", r"\w+")))
 
 
 def _aliases(
@@ -295,6 +364,7 @@ def _aliases(
     for actor in actors.values():
         groups: list[tuple[_Names, _Strength, Person | None, str]] = [
             (actor.aliases, "clear", None, "aliases"),
+            (actor.members, "clear", None, "members"),
             (actor.weak, "weak", None, "weak"),
             (actor.own, "own", None, "own"),
             (actor.places, "place", None, "places"),
@@ -311,7 +381,25 @@ def _aliases(
                         said = f"{written!r}: forms.yml has no endings called {error.args[0]!r}"
                         raise wrong(path, ("actors", number, key), said) from None
                     for form in spelled:
-                        yield _alias(actor.id, form, language, strength, person_or_none)
+                        yield _alias(actor.id, form, language, strength, person_or_none, members=key == "members")
+
+
+def _scenes(theatres: Mapping[str, _Theatre], forms: _Forms, path: Path) -> Iterator[tuple[_Alias, str]]:
+    for theatre, shown in theatres.items():
+        groups: tuple[tuple[_Names, _Strength, str], ...] = (
+            (shown.places, "scene", "places"),
+            (shown.peoples, "people", "peoples"),
+        )
+        for names, strength, key in groups:
+            for language in _Names.model_fields:
+                for written in getattr(names, language):
+                    try:
+                        spelled = list(_spelled(written, forms))
+                    except KeyError as error:
+                        said = f"{written!r}: forms.yml has no endings called {error.args[0]!r}"
+                        raise wrong(path, ("theatres", theatre, key), said) from None
+                    for form in spelled:
+                        yield _alias(theatre, form, language, strength, None)
 
 
 _CHOICE = re.compile(r"\(([^()]*)\)")
@@ -335,7 +423,9 @@ def _spelled(written: str, forms: _Forms) -> Iterator[str]:
             yield "لل" + form[2:]
 
 
-def _alias(actor: str, form: str, language: str, strength: _Strength, person: Person | None) -> tuple[_Alias, str]:
+def _alias(
+    actor: str, form: str, language: str, strength: _Strength, person: Person | None, *, members: bool = False
+) -> tuple[_Alias, str]:
     folded = _fold(form)
     capitals: tuple[int, ...] = ()
     if not form.islower():
@@ -349,6 +439,7 @@ def _alias(actor: str, form: str, language: str, strength: _Strength, person: Pe
         capitals=capitals,
         length=len(folded.text),
         arabic=bool(_ARABIC.search(form)),
+        members=members,
     )
     return alias, folded.text
 
@@ -394,15 +485,44 @@ _PLURAL = re.compile(r"s(?!\w)")
 _Match = tuple[int, int, list[_Alias]]
 
 
-def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Mention, ...]:
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A place of the folded text that shows a theatre."""
+
+    start: int
+    end: int
+    theatre: str
+    strength: _Strength
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    folded: _Folded
+    matches: list[_Match]
+    scenes: list[_Scene]
+
+
+# A document's title is read in the context of its text and the text in that of its title: each is looked through once.
+@lru_cache(maxsize=4)
+def _seen(text: str, language: str) -> _Seen:
+    index = _index()
+    folded = _fold(text)
+    matches, scenes = _matches(index, text, folded, language)
+    return _Seen(folded, matches, scenes)
+
+
+def mentions(text: str, language: str = "und", *, context: str = "", day: date | None = None) -> tuple[Mention, ...]:
     """Give where the text names which actor, in order and without overlap, the longest name winning.
 
     An ambiguous name counts only with what `forms.yml` and the actor's entry ask for, in this text or in the context:
-    give a title its text, so that "IS" in a headline is read as the article reads it.
+    give a title its text, so that "IS" in a headline is read as the article reads it. The day of publication keeps
+    what is older than a branch from naming it.
     """
     index = _index()
-    folded = _fold(text)
-    found = _decided(index, text, folded, _matches(index, text, folded, language), language, context)
+    seen = _seen(text, language)
+    folded = seen.folded
+    elsewhere = _seen(context, language) if context else None
+    found = _decided(index, text, seen, elsewhere, language)
     taken: list[tuple[int, int, _Alias]] = []
     covered = bytearray(len(folded.text))
     for start, end, alias in sorted(found, key=lambda match: (match[0] - match[1], match[0])):
@@ -410,25 +530,32 @@ def mentions(text: str, language: str = "und", *, context: str = "") -> tuple[Me
             covered[start:end] = b"\1" * (end - start)
             taken.append((start, end, alias))
     taken.sort(key=lambda match: match[0])
-    counts = Counter(alias.actor for _, _, alias in taken if alias.person is None)
-    return tuple(
-        Mention(
-            actor=_meant(alias, counts),
-            start=folded.original(start),
-            end=folded.original(end - 1) + 1,
-            alias=alias.text,
-            adjectival=_adjectival(index, text, folded, start, end) or _belonging(index, folded.text, taken, number),
-            person=alias.person is not None,
+    month = f"{day:%Y-%m}" if day else ""
+    actors = _meant(index, seen, elsewhere, taken, month)
+    given = []
+    for number, ((start, end, alias), actor) in enumerate(zip(taken, actors, strict=True)):
+        adjectival = _adjectival(index, text, folded, taken, actors, number)
+        adjectival = adjectival or _belonging(index, folded.text, taken, number)
+        given.append(
+            Mention(
+                # What only describes tells the family, not the branch: "the al-Qaeda-linked Nusra Front".
+                actor=alias.actor if adjectival and alias.person is None else actor,
+                start=folded.original(start),
+                end=folded.original(end - 1) + 1,
+                alias=alias.text,
+                adjectival=adjectival,
+                person=alias.person is not None,
+            )
         )
-        for number, (start, end, alias) in enumerate(taken)
-    )
+    return tuple(given)
 
 
-def _matches(index: _Index, text: str, folded: _Folded, language: str) -> list[_Match]:
-    """Give all aliases that stand as words of their own, with the capitals that they ask for."""
+def _matches(index: _Index, text: str, folded: _Folded, language: str) -> tuple[list[_Match], list[_Scene]]:
+    """Give all aliases that stand as words of their own, with the capitals that they ask for; and the scenes."""
     plain = folded.text
     size = len(plain)
     found: list[_Match] = []
+    scenes: list[_Scene] = []
     for last, (length, aliases) in index.automaton.iter(plain):
         end = last + 1
         start = end - length
@@ -443,9 +570,15 @@ def _matches(index: _Index, text: str, folded: _Folded, language: str) -> list[_
             if (alias.strength == "clear" or language == "und" or alias.language in ("any", language))
             and (not alias.capitals or all(text[folded.original(start + i)].isupper() for i in alias.capitals))
         ]
+        if not meant:
+            continue
+        shown = [alias for alias in meant if alias.strength in ("scene", "people")]
+        scenes += [_Scene(start, end, alias.actor, alias.strength) for alias in shown]
+        if shown:
+            meant = [alias for alias in meant if alias not in shown]
         if meant:
             found.append((start, end, meant))
-    return found
+    return found, scenes
 
 
 def _begins(text: str, folded: _Folded, start: int, arabic: bool) -> bool:
@@ -469,9 +602,10 @@ def _clear(matches: list[_Match]) -> set[str]:
 
 
 def _decided(
-    index: _Index, text: str, folded: _Folded, matches: list[_Match], language: str, context: str
+    index: _Index, text: str, seen: _Seen, elsewhere: _Seen | None, language: str
 ) -> list[tuple[int, int, _Alias]]:
     """Give each match the one alias that is meant, and leave out ambiguous ones that nothing bears out."""
+    folded, matches = seen.folded, seen.matches
     plain = folded.text
     decided: list[tuple[int, int, _Alias]] = []
     doubtful: list[_Match] = []
@@ -485,10 +619,9 @@ def _decided(
         return decided
     clear_actors = _clear(matches)
     around = plain
-    if context:
-        other = _fold(context)
-        around = f"{plain}\n{other.text}"
-        clear_actors |= _clear(_matches(index, context, other, language))
+    if elsewhere:
+        around = f"{plain}\n{elsewhere.folded.text}"
+        clear_actors |= _clear(elsewhere.matches)
     kept = [
         (start, end, meant)
         for start, end, aliases in doubtful
@@ -508,6 +641,8 @@ def _decided(
     begins, stops = {start for start, _ in jihadists}, {end for _, end in jihadists}
     for start, end, aliases in kept:
         owners = {alias.actor for alias in aliases if alias.strength == "own" and alias.actor in clear_actors}
+        # A branch and the group by whose name it is meant are one owner.
+        owners -= {other for owner in owners for other in index.actors[owner].called}
         for alias in aliases:
             if alias.strength == "weak":
                 meant_here = armed and not _shouted(text, folded, start, end)
@@ -551,28 +686,165 @@ def _shouted(text: str, folded: _Folded, start: int, end: int) -> bool:
     return around.upper() == around and sum(letter.isalpha() for letter in around) > 6
 
 
-def _meant(alias: _Alias, counts: Counter[str]) -> str:
-    """Give the group for which a person stands here: the one named most in the text, else the one listed first."""
-    if alias.person is None or not alias.person.also:
+def _meant(
+    index: _Index, seen: _Seen, elsewhere: _Seen | None, taken: list[tuple[int, int, _Alias]], month: str
+) -> list[str]:
+    """Give whom each name means: a parent's its branch where the text is about that, a person's the group of then."""
+    actors = [alias.actor for _, _, alias in taken]
+    if any(alias.actor in index.called and alias.person is None for _, _, alias in taken):
+        ground = _ground(index, seen, elsewhere, taken)
+        for number, (_, _, alias) in enumerate(taken):
+            if alias.actor in index.called and alias.person is None:
+                actors[number] = _branch(index, seen.folded.text, ground, taken[number], month)
+    counts = Counter(actor for (_, _, alias), actor in zip(taken, actors, strict=True) if alias.person is None)
+    for number, (_, _, alias) in enumerate(taken):
+        if alias.person is not None and alias.person.also:
+            could = [id for id in (alias.actor, *alias.person.also) if _existed(index.actors[id], month)]
+            actors[number] = max(could, key=lambda id: counts[id]) if could else alias.actor
+    return actors
+
+
+def _existed(actor: Actor, month: str) -> bool:
+    return not month or actor.since <= month
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What shows where a text is: in order of place, and counted with what its context shows."""
+
+    scenes: list[_Scene]
+    most: str
+    """The theatre that more than half of all shows; empty where none does."""
+    named: frozenset[str]
+    """Groups that the text or its context names by a name of their own."""
+
+
+def _ground(index: _Index, seen: _Seen, elsewhere: _Seen | None, taken: list[tuple[int, int, _Alias]]) -> _Ground:
+    scenes = list(seen.scenes)
+    for start, end, alias in taken:
+        theatre = index.actors[alias.actor].theatre
+        if theatre and alias.actor not in index.called:
+            scenes.append(_Scene(start, end, theatre[0], "clear"))
+    scenes.sort(key=lambda scene: scene.start)
+    counts = Counter(scene.theatre for scene in scenes)
+    named = {alias.actor for _, _, alias in taken if alias.person is None}
+    if elsewhere:
+        counts.update(scene.theatre for scene in elsewhere.scenes)
+        clear = _clear(elsewhere.matches)
+        named |= clear
+        homes = (index.actors[id].theatre for id in clear if id not in index.called)
+        counts.update(home[0] for home in homes if home)
+    most = max(counts, key=lambda theatre: counts[theatre], default="")
+    if counts[most] * 2 <= counts.total():
+        most = ""
+    return _Ground(scenes, most, frozenset(named))
+
+
+_NEAR = 14
+"""Characters between a place and a name that are still one noun phrase: "la branche yéménite de l'État islamique"."""
+_SENTENCE_END = re.compile(r"[.!?؟…\n](?=\s|$)")
+
+
+def _branch(index: _Index, plain: str, ground: _Ground, match: tuple[int, int, _Alias], month: str) -> str:
+    """Give the branch that a group's name means here, or the group itself."""
+    start, end, alias = match
+    low = max(0, start - 400)
+    for ended in _SENTENCE_END.finditer(plain, low, start):
+        low = ended.end()
+    ends = _SENTENCE_END.search(plain, end, end + 400)
+    high = ends.start() if ends else end + 400
+    branch = _named_branch(index, plain, start, end)
+    local = [scene for scene in ground.scenes if low <= scene.start and scene.end <= high]
+    beside = {
+        scene.theatre
+        for scene in local
+        if (scene.strength == "scene" or (branch and scene.strength == "people"))
+        and (0 <= scene.start - end <= _NEAR or 0 <= start - scene.end <= _NEAR)
+    }
+    here = {scene.theatre for scene in local if scene.strength != "people"}
+    if len(beside) == 1:
+        (theatre,) = beside
+    elif len(here) == 1 and ground.most not in here:
+        (theatre,) = here
+    else:
+        theatre = ground.most
+    if not (beside and branch) and _of_parent(index, plain, max(low, start - 60), start, end, min(high, end + 25)):
         return alias.actor
-    return max((alias.actor, *alias.person.also), key=lambda id: counts[id])
+    called = index.called[alias.actor]
+    people = branch or alias.members or _named_people(index, plain, start, end)
+    could = [actor for actor in called.get(theatre, ()) if _existed(actor, month) and (people or not actor.only_people)]
+    by_name = [actor for actor in could if actor.id in ground.named]
+    if len(by_name) == 1:
+        return by_name[0].id
+    if could:
+        # The youngest of those that were there then; the first listed where nobody says when.
+        return max(could, key=lambda actor: actor.since).id if month else could[0].id
+    if theatre not in called and theatre != "levant":
+        others = {actor.id for actors in called.values() for actor in actors if actor.id in ground.named}
+        if len(others) == 1:
+            return others.pop()
+    return alias.actor
+
+
+def _named_branch(index: _Index, plain: str, start: int, end: int) -> bool:
+    if index.branch_after.match(plain, end):
+        return True
+    return index.branch_before.search(plain, max(0, start - 60), start) is not None
+
+
+def _named_people(index: _Index, plain: str, start: int, end: int) -> bool:
+    if index.people_after.match(plain, end):
+        return True
+    return index.people_before.search(plain, max(0, start - 60), start) is not None
+
+
+def _of_parent(index: _Index, plain: str, low: int, start: int, end: int, high: int) -> bool:
+    """Tell whether an oath shows that the group as a whole is meant: who pledges in Mali pledges to the caliph."""
+    return index.parent.search(plain, low, start) is not None or index.parent.search(plain, end, high) is not None
 
 
 _ARTICLES = frozenset({"the", "le", "la", "les", "l"})
 
 
-def _adjectival(index: _Index, text: str, folded: _Folded, start: int, end: int) -> bool:
-    if index.hyphened.match(text, folded.original(end - 1) + 1) or index.after.match(folded.text, end):
+def _adjectival(
+    index: _Index, text: str, folded: _Folded, taken: list[tuple[int, int, _Alias]], actors: list[str], number: int
+) -> bool:
+    start, end, _ = taken[number]
+    plain = folded.text
+    hyphened = index.hyphened.match(text, folded.original(end - 1) + 1)
+    if hyphened or index.after.match(plain, end):
         return True
-    if not _may_stand_after(index, folded.text, start):
+    if index.branch_after.match(plain, end):
+        return _describes(index, plain, taken, actors, number, start)
+    if not _may_stand_after(index, plain, start):
         return False
-    return index.before.search(folded.text, max(0, start - 40), start) is not None
+    if index.before.search(plain, max(0, start - 40), start):
+        return True
+    branch = index.branch_before.search(plain, max(0, start - 60), start)
+    return branch is not None and _describes(index, plain, taken, actors, number, branch.start())
+
+
+def _describes(
+    index: _Index, plain: str, taken: list[tuple[int, int, _Alias]], actors: list[str], number: int, start: int
+) -> bool:
+    """Tell whether the branch of a group, whose phrase begins at `start`, is not itself what is spoken of.
+
+    "The al-Qaeda affiliate" is a group once it is known which, and a branch of AQIM is AQIM. Yet in "Boko Haram, the
+    Nigerian branch of the Islamic State" what stands before is spoken of.
+    """
+    if number > 0 and _APPOSED.fullmatch(plain, taken[number - 1][1], max(start, taken[number - 1][1])):
+        return True
+    alias = taken[number][2]
+    return actors[number] == alias.actor and alias.actor in index.called
 
 
 def _may_stand_after(index: _Index, plain: str, start: int) -> bool:
     words = [word for word in plain[max(0, start - 40) : start].split()[-3:] if word not in _ARTICLES]
     return bool(words) and words[-1] in index.before_last
 
+
+# Between a name and what explains it.
+_APPOSED = re.compile(r" | ?[,(:] ?(?:(?:the|a|an|la|le|l|une|un) ?)?(?:\w+ )?")
 
 _BESIDE = 25
 """Characters between two names that are still one noun phrase: "El Kaide'ye bağlı [silahlı örgüt] Nusra Cephesi"."""

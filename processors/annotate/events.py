@@ -69,8 +69,8 @@ def explain(document: Document) -> tuple[Explained, ...]:
     context = _Context(trace=[])
     kept = {event.id: event for event in _read(document, context)}
     named = {
-        "title": mentions(document.title, document.language, context=document.text),
-        "text": mentions(document.text, document.language, context=document.title),
+        "title": mentions(document.title, document.language, context=document.text, day=document.published_at),
+        "text": mentions(document.text, document.language, context=document.title, day=document.published_at),
     }
     told: dict[str, Explained] = {}
     for event, line, found in context.trace or ():
@@ -82,8 +82,8 @@ def explain(document: Document) -> tuple[Explained, ...]:
 def _read(document: Document, context: _Context) -> tuple[Event, ...]:
     if document.language not in LANGUAGES:
         return ()
-    title = mentions(document.title, document.language, context=document.text)
-    text = mentions(document.text, document.language, context=document.title)
+    title = mentions(document.title, document.language, context=document.text, day=document.published_at)
+    text = mentions(document.text, document.language, context=document.title, day=document.published_at)
     actors = {mention.actor for mention in (*title, *text)}
     # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
     if len(actors) < 2 and not any(is_state(actor) for actor in actors):

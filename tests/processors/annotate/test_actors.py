@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -144,6 +145,34 @@ def test_a_person_stands_for_the_group_that_the_text_names_most() -> None:
     assert [m.actor for m in mentions("Jamal Maarouf", "en")] == ["srf"]
 
 
+@pytest.mark.parametrize(
+    ("expected", "language", "day", "text"),
+    [
+        (["taliban", "iskp"], "en", date(2016, 8, 1), "The Taliban and Daesh stopped shooting in Nangarhar."),
+        (["aqap", "is-yemen"], "ar", date(2018, 7, 1), "اشتباكات بين القاعدة وداعش في اليمن"),
+        (["jnim", "isgs"], "en", date(2023, 8, 1), "Al-Qaeda and IS branches in Mali swapped militants."),
+        (["aqim", "islamic-state"], "en", date(2015, 8, 1), "Al-Qaeda and ISIS met in Mali."),
+        (["al-shabaab", "is-somalia"], "tr", date(2016, 10, 1), "Eş Şebab, IŞİD'in Somali koluyla çatıştı."),
+        (["is-sinai"], "ru", date(2017, 5, 1), "Боевики синайского крыла ИГ и террористы"),
+        (["isgs"], "fr", date(2024, 4, 1), "La branche sahélienne de l'État islamique a attaqué Ménaka."),
+        (["islamic-state", "nusra"], "en", date(2014, 11, 1), "Daesh and Nusra met near Aleppo."),
+        (["al-qaeda", "islamic-state"], "en", date(2014, 2, 1), "Al-Qaeda cut its ties with ISIS in Syria."),
+        (["nusra", "islamic-state"], "en", date(2014, 6, 1), "Al-Qaeda's men in Albu Kamal went over to ISIS."),
+        (["hurras-al-din", "hts"], "en", date(2020, 6, 1), "Al-Qaeda loyalists and HTS fought in Idlib."),
+        (["boko-haram", "islamic-state"], "en", date(2016, 3, 1), "Nigeria's Boko Haram pledged allegiance to ISIS."),
+    ],
+)
+def test_a_parents_name_means_the_branch_that_the_text_is_about(
+    expected: list[str], language: str, day: date, text: str
+) -> None:
+    assert [m.actor for m in mentions(text, language, day=day) if not m.adjectival] == expected
+
+
+def test_a_title_is_placed_by_its_text() -> None:
+    text = "In the hills of Puntland the militants fought for a week, elders in Bosaso said."
+    assert named("Shabaab hunts ISIS", "en", context=text)[-1] == ("is-somalia", "ISIS")
+
+
 def test_a_country_counts_as_its_government_and_not_as_a_place() -> None:
     assert named("Turkey and Russia agreed in Turkey, near the border with Turkey.", "en") == [
         ("turkey", "Turkey"),
@@ -268,7 +297,8 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, change: tuple[str
     assert change[0] in right
     for name, text in (("right", right), ("wrong", right.replace(*change))):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "forms.yml").write_bytes((FOLDER / "forms.yml").read_bytes())
+        for shared in ("forms.yml", "theatres.yml"):
+            (tmp_path / name / shared).write_bytes((FOLDER / shared).read_bytes())
         (tmp_path / name / "a.yml").write_text(text, encoding="utf-8")
     assert set(_index(tmp_path / "right").actors) == {"one", "two"}
     with pytest.raises(KnowledgeError, match=message):
