@@ -353,6 +353,7 @@ def recompare_command(ctx: click.Context, switch: bool, most: int, as_json: bool
 @click.option("--lower", default="", metavar="WHY", help="With --pin: let floors fall, for this reason.")
 @click.option("--worst", "most", default=10, show_default=True, help="How many items to show; 0 shows all.")
 @click.option("--task", "tasks", multiple=True, help="Show mistakes of this task only; may be repeated.")
+@click.option("--rules", is_flag=True, help="Show instead which cues no item exercises, and which only hurt.")
 @click.option("--figures-only", is_flag=True, help="Show no item: for a set that nobody is to look at.")
 @click.option(
     "--with-labelled-events", is_flag=True, help="Compare and alert on the labelled events: which step is at fault?"
@@ -367,6 +368,7 @@ def evaluate_command(
     lower: str,
     most: int,
     tasks: tuple[str, ...],
+    rules: bool,
     figures_only: bool,
     with_labelled_events: bool,
     as_json: bool,
@@ -387,6 +389,16 @@ def evaluate_command(
         if name not in evaluate.TASKS:
             raise click.UsageError(f"--task {name}: expected one of {', '.join(evaluate.TASKS)}")
     items = [item for file in files for item in evaluate.labelled(file)]
+    if rules:
+        from sulh import exercise
+
+        cues = exercise.exercise(items)
+        if as_json:
+            emit([exercise.to_json(cues)])
+        else:
+            for line in exercise.lines(cues):
+                click.echo(line)
+        return
     with progress("judging", len(items)) as advance:
         registers = registers_of(settings_of(ctx).register_folder)
         found = evaluate.evaluate(items, registers, advance=advance, labelled_events=with_labelled_events)

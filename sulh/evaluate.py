@@ -271,7 +271,7 @@ def evaluate(
     outcomes = {one.id: Outcome(one) for one in items}
     judged: dict[str, Judged] = {}
     for order, item in enumerate(items):
-        judged[item.id] = judge_document(_document(item, order), registers)
+        judged[item.id] = judge_document(document_of(item, order), registers)
         if labelled_events and item.events is not None:
             judged[item.id] = _as_labelled(judged[item.id], item.events, registers)
         _language(outcomes[item.id], judged[item.id])
@@ -289,7 +289,8 @@ def evaluate(
     return Evaluation(tuple(outcomes.values()), _figures(outcomes.values()))
 
 
-def _document(item: Labelled, order: int) -> Document:
+def document_of(item: Labelled, order: int) -> Document:
+    """Give the item as a document that came in on its day, after those before it in the file."""
     published = moment(item.published) + timedelta(microseconds=order)
     return Document(
         id=digest("evaluate", item.id),

@@ -29,6 +29,7 @@ from processors.annotate.lexicon import (
     Layout,
     Lexicon,
     Mark,
+    Phrase,
     Places,
     fold,
     layout_of,
@@ -75,7 +76,7 @@ def explain(document: Document) -> tuple[Explained, ...]:
     told: dict[str, Explained] = {}
     for event, line, found in context.trace or ():
         if event.id in kept and event.id not in told:
-            told[event.id] = _reader(document.language).explained(kept[event.id], line, found, named[event.field])
+            told[event.id] = reader_of(document.language).explained(kept[event.id], line, found, named[event.field])
     return tuple(told.values())
 
 
@@ -88,7 +89,7 @@ def _read(document: Document, context: _Context) -> tuple[Event, ...]:
     # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
     if len(actors) < 2 and not any(is_state(actor) for actor in actors):
         return ()
-    reader = _reader(document.language)
+    reader = reader_of(document.language)
     context.topic = _topic(title, text)
     found: dict[str, Event] = {}
     fields: tuple[tuple[Field, tuple[Mention, ...]], ...] = (("title", title), ("text", text))
@@ -311,8 +312,13 @@ class _Found:
 
 
 @cache
-def _reader(language: str) -> Reader:
+def reader_of(language: str) -> Reader:
+    """Give the reader of one of `LANGUAGES`, made once."""
     return Reader(FOLDER / f"{language}.yml", places())
+
+
+def _list_of(phrase: Phrase) -> str:
+    return f"frame {phrase.value}" if phrase.mark in ("frame", "unless") else phrase.mark
 
 
 _HERE = Layout((), "", (), "", "the sentence's only two groups")
@@ -398,6 +404,15 @@ class Reader:
             self.lexicon.add(mark, value, phrase)
         except ValueError as error:
             raise wrong(self.path, location, str(error)) from None
+
+    def phrases(self) -> list[tuple[str, str]]:
+        """Give all phrases of the file with the list, or ``frame <id>``, that they stand in."""
+        return list(dict.fromkeys((_list_of(phrase), phrase.text) for phrase in self.lexicon.phrases()))
+
+    def matched(self, text: str) -> set[tuple[str, str]]:
+        """Give the phrases that match anywhere in the text, in the form of `phrases`."""
+        ids = [self.lexicon.look_up(text[start:end]) for start, end in (m.span() for m in self.word.finditer(text))]
+        return {(_list_of(phrase), phrase.text) for phrase in self.lexicon.matched(ids)}
 
     def explained(self, event: Event, line: _Line, found: _Found, named: Sequence[Mention]) -> Explained:
         """Put into words of the files how one event was found."""

@@ -239,6 +239,22 @@ class Lexicon:
             if word.startswith(clitic) and len(word) - len(clitic) >= 2:
                 yield word[len(clitic) :]
 
+    def phrases(self) -> Iterator[Phrase]:
+        """Go through all phrases of the file."""
+        for triggers in self.triggers:
+            for phrases in triggers.values():
+                yield from phrases
+
+    def matched(self, ids: Sequence[tuple[int, ...]]) -> Iterator[Phrase]:
+        """Give each phrase at each place where it matches."""
+        stop = len(ids)
+        for at, found in enumerate(ids):
+            for number in found:
+                for triggers in self.triggers:
+                    for phrase in triggers.get(number, ()):
+                        if self.match(phrase.steps, ids, at, stop) > at:
+                            yield phrase
+
     def phrase(self, mark: Mark, kind: str, ids: Sequence[tuple[int, ...]]) -> str:
         """Give the phrase of the file that was found as this mark."""
         stop = len(ids)

@@ -144,6 +144,18 @@ def test_a_task_that_is_no_longer_measured_has_fallen(items: Path, tmp_path: Pat
     assert "tr events: not measured" in evaluate(items, "--floors", floors, status=1).stderr
 
 
+def test_says_which_cues_no_item_exercises_and_which_only_hurt(items: Path) -> None:
+    found = json.loads(evaluate(items, "--rules", "--json").stdout)["en"]
+    silent = {tuple(cue) for cue in found["silent"]}
+    assert len(silent) < found["phrases"]
+    assert ("frame truce", "@truce") not in silent
+    assert any(place == "frame swap" for place, _ in silent)
+    # The clash that is labelled as a truce.
+    assert [place for place, _, count in found["hurting"]] != [] and all(count for *_, count in found["hurting"])
+    text = evaluate(items, "--rules").stdout
+    assert "only hurts, 1 times: frame " in text and "(en.yml:" in text and "never matched: " in text
+
+
 def test_labels_of_events_read_as_written() -> None:
     one = told("clash islamic-state+nusra denied speculated")
     assert (one.kind, one.parties, one.polarity, one.modality) == (
