@@ -19,7 +19,8 @@ ABOUT = f"""
 WordPress interface, WARC files that lie on the machine that runs the task, Common Crawl or the Wayback Machine. What
 comes lands in the same archive and goes the same path; a page that is held already is not fetched again.
 
-It goes month by month, one at a time (pool `sulh_backfill`), oldest first. **Interrupted or red?** Clear the months
+It goes month by month, one at a time (pool `sulh_backfill`), oldest first. Of all backfills over one archive one at a
+time asks Common Crawl or the Wayback Machine, however many slots there are. **Interrupted or red?** Clear the months
 that failed, or trigger the same again: it goes on where it was. While a month is fetched, the daily crawl leaves the
 source out and comes back to it between two months.
 

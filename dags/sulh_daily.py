@@ -79,6 +79,8 @@ def sulh_daily() -> None:
         map_index_template="{{ task.op_kwargs['group']['about'] }}",
         pool="sulh_crawl",
         execution_timeout=timedelta(hours=3),
+        # Only one that was killed is tried again: there is nothing to wait for.
+        retry_delay=timedelta(seconds=30),
         retry_policy=ExceptionRetryPolicy(
             rules=[
                 RetryRule(exception="sulh.scheduled.KilledError", action=RetryAction.RETRY),

@@ -10,6 +10,7 @@ import os
 import secrets
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from processors.errors import SettingsError, SulhError
+from sulh.scheduled import INPUT_CLOSED, watched
 
 DAGS = Path(__file__).parent.parent / "dags"
 
@@ -43,6 +45,12 @@ START_SECONDS = 300.0
 
 END_SECONDS = 60.0
 """How long what is at work may take to end: a command is given 45 s."""
+
+PAUSE_SECONDS = 5
+"""Before a part that died is started again: one that always dies at once must not keep a processor busy."""
+
+MEMORY = "status 137 says that it was killed, mostly since memory ran out: the machine's own log says so"
+"""What operators are told to do about a part that died."""
 
 
 def pools() -> str:
@@ -95,6 +103,8 @@ class Home:
             "AIRFLOW__CORE__PARALLELISM": str(WORKERS),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder / 'airflow.db'}",
+            # What a scheduler that died had begun is begun again half a minute after it is back, instead of five.
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             # A changed DAG shows within seconds, at the cost of one parse of five small files.
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
@@ -123,17 +133,20 @@ class Home:
             wanted.replace(made)
 
     def _only_here(self) -> None:
-        """Keep the log servers of scheduler and triggerer shut: they listen on every interface, whatever is set.
+        """Have the parts of Airflow kept at work, and the log servers of scheduler and triggerer shut.
 
-        `airflow standalone` finds its parts by PATH and gives them no option; the pages read the logs as files.
+        Those listen on every interface, whatever is set; the pages read the logs as files. `airflow standalone` finds
+        its parts by PATH, gives them no option, and takes no notice when one of them dies.
         """
         path = self.folder / "bin" / "airflow"
         path.parent.mkdir(exist_ok=True)
         program = shlex.quote(str(self.program))
+        kept = f"exec {shlex.quote(sys.executable)} -m sulh.airflow_home --part {program}"
         path.write_text(
             "#!/bin/sh\n"
             'case "$1" in\n'
-            f'scheduler|triggerer) exec {program} "$@" --skip-serve-logs ;;\n'
+            f'scheduler|triggerer) {kept} "$@" --skip-serve-logs ;;\n'
+            f'api-server|dag-processor) {kept} "$@" ;;\n'
             f'*) exec {program} "$@" ;;\n'
             "esac\n",
             encoding="utf-8",
@@ -149,12 +162,21 @@ class Home:
             raise SulhError(f"`airflow {shlex.join(words)}` ended with status {done.returncode}:\n{last}")
 
     def start(self) -> Standalone:
-        """Start Airflow, prepared before; gives the running one."""
+        """Start Airflow, prepared before; gives the running one, which ends when this process does.
+
+        Raises SulhError where something listens on its port already, such as an Airflow that was started before.
+        """
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+            raise SulhError(
+                f"port {self.port} of 127.0.0.1 is in use: does an Airflow run already? End it, or choose another with"
+                " AIRFLOW_PORT"
+            )
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [str(self.program), "standalone"],
                 env=self.environment(),
-                stdin=subprocess.DEVNULL,
+                # Its parts inherit it, and end when it closes, also where this process was killed.
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C comes to this process, which ends that one and what it started in order.
@@ -199,17 +221,46 @@ class Standalone:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
         self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+def keep_part(program: str, words: Sequence[str]) -> int:
+    """Keep a part of Airflow at work until this is told to end: one that dies is started again, and operators told.
+
+    What a dead one leaves is killed: a scheduler's workers would wait for ever, and their tasks are begun again.
+    """
+    parent = os.getppid()
+    while True:
+        status, asked = watched([program, *words], grace=END_SECONDS)
+        if not asked:
+            said = f"Airflow's {words[0]} ended with status {status} and is started again"
+            print(said, flush=True)
+            for meanwhile in (
+                ["-m", "sulh", "watch", "tell", "airflow", words[0], "--said", said, "--todo", MEMORY],
+                ["-c", f"import time; time.sleep({PAUSE_SECONDS})"],
+            ):
+                asked = asked or watched([sys.executable, *meanwhile])[1]
+        if asked:
+            # Who started Airflow is gone, and its own process would stay without parts.
+            if INPUT_CLOSED in asked and os.getppid() == parent:
+                os.kill(parent, signal.SIGINT)
+            return status
 
 
 def descendants(pid: int) -> set[int]:
-    """Give the processes that a process started, and those that these did."""
+    """Give the processes that a process started, and those that these did; of its session also the orphans."""
     said = subprocess.run(["ps", "-Ao", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     children: dict[int, list[int]] = {}
+    orphans = []
     for line in said.splitlines():
         child, parent = map(int, line.split())
         children.setdefault(parent, []).append(child)
-    found: set[int] = set()
-    asked = [pid]
+        with suppress(ProcessLookupError, PermissionError):
+            if child != pid and os.getsid(child) == pid:
+                orphans.append(child)
+    found = set(orphans)
+    asked = [pid, *orphans]
     while asked:
         for child in children.get(asked.pop(), ()):
             found.add(child)
@@ -226,11 +277,13 @@ def alive(pid: int) -> bool:
 def main(arguments: Sequence[str], *, echo: Callable[[str], None] = print) -> int:
     """Run Airflow in the folder that the arguments name until Ctrl-C, and say where it is and how to sign in.
 
-    With `--pools` print the pools, and that is all.
+    With `--pools` print the pools, and that is all; with `--part` keep one of its parts at work.
     """
     if list(arguments) == ["--pools"]:
         echo(pools())
         return 0
+    if arguments and arguments[0] == "--part":
+        return keep_part(arguments[1], arguments[2:])
     folder = Path(arguments[0] if arguments else "airflow-home").absolute()
     home = Home(folder=folder, port=int(os.environ.get("AIRFLOW_PORT", PORT)))
     try:
@@ -250,7 +303,9 @@ def main(arguments: Sequence[str], *, echo: Callable[[str], None] = print) -> in
         password = json.loads(home.passwords.read_text(encoding="ascii"))["admin"]
         echo(f"Airflow runs at {home.address}: sign in as admin with the password {password}")
         echo(f"It says what it does in {home.log}; Ctrl-C ends it.")
-        return running.process.wait()
+        status = running.process.wait()
+        print(f"airflow: it ended with status {status}; {home.log} says more", file=sys.stderr)
+        return 1
     except SulhError as error:
         print(f"airflow: {error}", file=sys.stderr)
         return 1

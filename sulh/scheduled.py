@@ -27,6 +27,9 @@ from typing import IO, Any
 GRACE_SECONDS = 45.0
 """How long a command may take to end when it is asked to: a crawl gives its own processes 30 s."""
 
+LOOK_SECONDS = 1.0
+"""How often a task looks whether what started it is still there."""
+
 LAST_LINES = 20
 """Lines of what a command said last that go into its error, and to the operators: a trace and what led to it."""
 
@@ -66,10 +69,12 @@ def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] =
     """Run `sulh ARGUMENTS… --json` to its end and give the JSON values that it printed, one a line.
 
     What the command says on stderr is said line by line as it comes; `given` is its standard input. When this is left
-    by an exception or a signal, the command is asked to end and, where it does not, killed with all that it started.
+    by an exception or a signal, or the process that started this one ends, the command is asked to end and, where it
+    does not, killed with all that it started.
     Raises WrongUsageError for status 2, KilledError where a signal ended it, and CommandError for any other but 0.
     """
     words = words_of(arguments)
+    parent = os.getppid()
     say(f"$ {shlex.join(words)}")
     last: deque[str] = deque(maxlen=LAST_LINES)
     printed: list[str] = []
@@ -81,14 +86,16 @@ def sulh(*arguments: str, given: str | None = None, say: Callable[[str], None] =
         for thread in (reading, telling):
             thread.start()
         try:
-            while (line := said.get()) is not None:
+            while (line := _next(said, parent)) is not None:
                 last.append(line)
                 say(line)
         except BaseException:
             end()
             # How it ends belongs into the log too; and a full pipe would keep it from ending.
             while (line := said.get()) is not None:
-                say(line)
+                # Where the log has gone away, that is not the error to tell of.
+                with suppress(OSError):
+                    say(line)
             raise
         for thread in (reading, telling):
             thread.join()
@@ -153,6 +160,18 @@ def _sigterm_stops() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _next(said: queue.SimpleQueue[str | None], parent: int) -> str | None:
+    """Give the next line, None after the last. Raises StoppedError where the process that started this one is gone.
+
+    Nobody would take note of what this one does: the task is begun again, and must not find itself at work already.
+    """
+    while True:
+        with suppress(queue.Empty):
+            return said.get(timeout=LOOK_SECONDS)
+        if os.getppid() != parent:
+            raise StoppedError("the process that started the task has ended")
 
 
 def _hand_over(stream: IO[bytes] | None, lines: queue.SimpleQueue[str | None]) -> None:
@@ -255,6 +274,15 @@ def keep(call: Sequence[str], *, given: int = 0, grace: float = GRACE_SECONDS) -
 
     A command that a signal ended gives 128 and its number, as a shell does. Nothing that it started is left.
     """
+    return watched(call, given=given, grace=grace)[0]
+
+
+INPUT_CLOSED = 0
+"""Beside the numbers of signals, what made a program end."""
+
+
+def watched(call: Sequence[str], *, given: int = 0, grace: float = GRACE_SECONDS) -> tuple[int, list[int]]:
+    """Do what `keep` does; gives also the signals that asked for the end, or INPUT_CLOSED, none where none did."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     asked: list[int] = []
@@ -289,7 +317,7 @@ def keep(call: Sequence[str], *, given: int = 0, grace: float = GRACE_SECONDS) -
                 for event, _ in events.select(left):
                     if not os.read(event.fd, 1024) and event.fd == 0:
                         events.unregister(0)
-                        asked.append(0)
+                        asked.append(INPUT_CLOSED)
                 if asked and deadline is None:
                     # The command alone, not its group: it ends its own processes, and one of them that died beside
                     # it could pass for a page that kills its reader.
@@ -299,7 +327,10 @@ def keep(call: Sequence[str], *, given: int = 0, grace: float = GRACE_SECONDS) -
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(command.pid, signal.SIGKILL)
         status = command.wait()
-    return status if status >= 0 else 128 - status
+        signal.set_wakeup_fd(-1)
+        os.close(woken)
+        os.close(wake)
+    return (status if status >= 0 else 128 - status), asked
 
 
 def _read(count: int) -> bytes:

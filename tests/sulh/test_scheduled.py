@@ -156,6 +156,22 @@ def test_a_task_that_is_killed_leaves_nothing_at_work(home: Path, silent_site: t
     assert not Archive(home).recent("silent_gb").held
 
 
+STARTER = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+
+
+def test_a_task_whose_own_starter_is_killed_ends_its_crawl(home: Path, silent_site: tuple[str, Event]) -> None:
+    address, asked = silent_site
+    write_source(home, "silent_gb", f"{address}/feed")
+    call = [sys.executable, "-c", STARTER, TASK, "crawl", "silent_gb"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as starter:
+        assert asked.wait(PATIENCE)
+        starter.kill()
+        _, said = starter.communicate(timeout=PATIENCE)
+    assert "StoppedError: the process that started the task has ended" in said.decode()
+    until(lambda: at_work(home) == [])
+    assert Archive(home).recent("silent_gb").outcome == "interrupted"
+
+
 STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
