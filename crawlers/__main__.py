@@ -13,9 +13,9 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
@@ -128,7 +128,7 @@ class Crawl:
         # Two sources of one host take turns: its delay is the host's, not the source's.
         spider, source, entry, more = self._spider(source)
         host = self._hosts.setdefault(urlsplit(entry).netloc, asyncio.Lock())
-        async with host, self._room:
+        async with host, self._room, self._turn(source.id, entry):
             began = monotonic()
             report = Report(source=source.id)
             try:
@@ -190,6 +190,27 @@ class Crawl:
             wayback=self.options.wayback,
         )
         return archive, archive.polite(source, where), archive.address(where), {"services": where}
+
+    @asynccontextmanager
+    async def _turn(self, source: str, entry: str) -> AsyncIterator[None]:
+        """Wait until no other process on this archive asks the same web archive, which is there for everybody.
+
+        Its delay is meant for all that we ask of it, not for each of several backfills.
+        """
+        if self.options.via not in ARCHIVES:
+            yield
+            return
+        service = urlsplit(entry).netloc
+        told = False
+        while (turn := self.archive.turn(service)) is None:
+            if not told:
+                print(f"sulh: {source}: another backfill is asking {service}: waiting for its end", file=sys.stderr)
+                told = True
+            await asyncio.sleep(0.5)
+        try:
+            yield
+        finally:
+            turn.release()
 
     async def _writer(self, source: str) -> Writer:
         until = monotonic() + self.options.lock_wait

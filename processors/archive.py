@@ -579,6 +579,21 @@ class Archive:
         """Open a source for writing. Raises LockedError when another process has it, ArchiveError when unusable."""
         return Writer(self.folder / source, source)
 
+    def turn(self, service: str) -> BaseFileLock | None:
+        """Take the turn at a service that all share; None while another process has it. The lock is to be released.
+
+        Raises ArchiveError where the archive cannot be written.
+        """
+        lock = FileLock(self.folder / f"{service.replace(':', '_')}.lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise ArchiveError(f"{self.folder}: cannot be written: {error.strerror}") from error
+        return lock
+
     def rebuild_index(self, source: str, *, now: datetime) -> int:
         """Make the index anew from the WARC files alone, and give the number of pages; the old one is kept beside it.
 

@@ -163,6 +163,37 @@ def test_a_call_that_was_killed_goes_on_where_it_was(tmp_path: Path, stand_in: W
     assert counts["discovered"] == sum(counts.values()) - counts["discovered"]
 
 
+@pytest.mark.parametrize("via", ["commoncrawl", "wayback"])
+def test_two_backfills_at_once_ask_one_after_the_other(tmp_path: Path, stand_in: WebArchive, via: str) -> None:
+    stand_in.held = [
+        Held(f"{site}/{number}", f"201411{number:02}080000", PAGES[0] + b"%d" % number)
+        for site in (SITE, "http://other.test")
+        for number in range(1, 4)
+    ]
+    crawls = source(tmp_path)
+    crawls.source("other", "feed", "http://other.test/feed", "delay: 0\n")
+    asked, go = threading.Event(), threading.Event()
+
+    def hold(total: int) -> None:
+        asked.set()
+        go.wait(30)
+
+    stand_in.watch = hold
+    first = crawls.start(*SPAN, "--via", via, *stand_in.options, stdout=subprocess.DEVNULL)
+    assert asked.wait(30)
+    second = crawls.start(
+        "--source", "other", *SPAN[2:], "--via", via, *stand_in.options,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with first, second:
+        assert second.stderr is not None
+        assert "another backfill is asking 127.0.0.1:" in second.stderr.readline()
+        go.set()
+        assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert (len(crawls.pages("outlet")), len(crawls.pages("other"))) == (3, 3)
+    assert stand_in.most_at_once == 1
+
+
 def test_a_dead_collection_is_a_gap_and_a_failure(tmp_path: Path, stand_in: WebArchive) -> None:
     stand_in.dead = ("CC-MAIN-2014-48", "CC-MAIN-2009-2010", "CC-MAIN-2016-07")
     crawled = source(tmp_path).run(*SPAN, "--via", "commoncrawl", *stand_in.options)
