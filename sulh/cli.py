@@ -1,6 +1,7 @@
 """The program `sulh`: one command a thing a person, or a scheduler, wants done.
 
-Exit status: 0, done and every item is accounted for; 1, not done, or the ledger does not balance; 2, wrong usage.
+Exit status: 0, done and every item is accounted for; 1, not done, or the ledger does not balance; 2, wrong usage; 143
+or 130, stopped by SIGTERM or Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -75,10 +76,23 @@ class Program(click.Group):
         except SulhError as error:
             click.echo(f"sulh: {error}", err=True)
             ctx.exit(1)
+        except (Ended, KeyboardInterrupt) as ended:
+            number = ended.number if isinstance(ended, Ended) else signal.SIGINT
+            with suppress(OSError):
+                click.echo(f"sulh: stopped by {number.name}: nothing is lost, call it again for the rest", err=True)
+            ctx.exit(128 + number)
         except BrokenPipeError:
             # The reader of a pipe went away (`sulh export documents | head`): nothing is wrong.
             sys.stderr.close()
             ctx.exit(0)
+
+
+class Ended(BaseException):
+    """A signal told the command to end. Not an Exception: code that handles errors must not take it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 @contextmanager
@@ -92,7 +106,7 @@ def ended_by_sigterm() -> Iterator[None]:
     def end(number: int, frame: object) -> None:
         # Once is enough: what is being tidied up must not be interrupted in turn.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        sys.exit(128 + number)
+        raise Ended(number)
 
     signal.signal(signal.SIGTERM, end)
     try:
@@ -758,6 +772,7 @@ def desk_command(ctx: click.Context, port: int | None) -> None:
         port=port or settings.desk_port,
         ready=lambda address: click.echo(f"The desk is open at {address} - Ctrl-C closes it."),
     )
+    click.echo("The desk is closed.")
 
 
 @command("doctor")

@@ -7,6 +7,7 @@ message, reaching the store) happens before the mark, while the delivery still w
 
 - A crash before the mark: the delivery waits, the next run sends it.
 - A refusal, or no connection: it waits again, with a growing pause, for as long as it takes.
+- A signal that asks the process to end, SIGTERM or Ctrl-C: it waits until the message is settled.
 - A crash between mark and settling, milliseconds as a rule: it stays ``unsure`` and is *not* sent again by itself: an
   alert that comes twice teaches analysts to distrust the alarm, while one that may be missing is in plain view
   (`sulh doctor`, `sulh alerts`, the desk, the Atom file, which never depends on the outbox). `sulh deliver
@@ -20,10 +21,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -205,20 +208,21 @@ def _empty(
             continue
         # A run may take long: its clock goes on from the time that it was given.
         moment = now + timedelta(seconds=time.monotonic() - started)
-        if not store.claim(delivery.id, now=moment):
-            continue
-        error = send(channel, message) if send else channel.send(message)
-        moment = now + timedelta(seconds=time.monotonic() - started)
-        if error:
-            failed += 1
-            in_a_row[channel.id] += 1
-            errors[channel.id] = f"{channel.label}: {error}"
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(delivery.attempts, 20))
-            store.settle(delivery.id, sent=False, now=moment, error=error, retry_at=moment + pause)
-        else:
-            sent += 1
-            in_a_row[channel.id] = 0
-            store.settle(delivery.id, sent=True, now=moment)
+        with _to_its_end():
+            if not store.claim(delivery.id, now=moment):
+                continue
+            error = send(channel, message) if send else channel.send(message)
+            moment = now + timedelta(seconds=time.monotonic() - started)
+            if error:
+                failed += 1
+                in_a_row[channel.id] += 1
+                errors[channel.id] = f"{channel.label}: {error}"
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(delivery.attempts, 20))
+                store.settle(delivery.id, sent=False, now=moment, error=error, retry_at=moment + pause)
+            else:
+                sent += 1
+                in_a_row[channel.id] = 0
+                store.settle(delivery.id, sent=True, now=moment)
     outbox = [delivery for delivery in store.deliveries() if delivery.channel in by_id]
     return DeliveryReport(
         sent=sent,
@@ -227,6 +231,29 @@ def _empty(
         unsure=sum(delivery.state == "unsure" for delivery in outbox),
         errors=tuple(errors.values()),
     )
+
+
+@contextmanager
+def _to_its_end() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C wait until the block is done: a message that is being sent shall not end in doubt.
+
+    A channel that does not answer keeps them waiting for `_READ_SECONDS`, which is less than a scheduler gives.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def resend_unsure(store: Store, *, now: datetime) -> int:
@@ -300,7 +327,7 @@ def _without(text: str, secrets: Sequence[str]) -> str:
 def documents(store: Store, alert: Alert) -> dict[str, Document]:
     """Give the documents that a message on an alert shows: the first, the latest few, and those of its caution."""
     members = [member.document for member in alert.members]
-    wanted = [*members[:1], *members[-_LINKS:], *(signal.document for signal in alert.caution if signal.shown)]
+    wanted = [*members[:1], *members[-_LINKS:], *(one.document for one in alert.caution if one.shown)]
     found = {id: store.document(id) for id in dict.fromkeys(wanted) if id}
     return {id: document for id, document in found.items() if document is not None}
 
@@ -360,15 +387,15 @@ def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int
         "",
         "Caution:",
     ]
-    for signal in alert.caution:
-        said = QUESTIONS.get(signal.name, signal.name)
-        note = f" ({_inert(signal.note)})" if signal.note else ""
-        if not signal.shown:
+    for one in alert.caution:
+        said = QUESTIONS.get(one.name, one.name)
+        note = f" ({_inert(one.note)})" if one.note else ""
+        if not one.shown:
             lines.append(f"- {said}: not shown")
             continue
         lines.append(f"- {said}: YES{note}")
-        if signal.sentence:
-            lines.append(f"  {_quoted(signal.sentence, quote)}")
+        if one.sentence:
+            lines.append(f"  {_quoted(one.sentence, quote)}")
     others = [member for member in alert.members[1:][-_LINKS:] if member.document in documents]
     if others:
         hidden = len(alert.members) - 1 - len(others)

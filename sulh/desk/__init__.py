@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,15 +140,31 @@ def serve(
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
         # Without uvicorn's access log: what an analyst reads is nobody's business, not even the terminal's.
         server = uvicorn.Server(uvicorn.Config(desk.app(), log_level="warning", access_log=False, server_header=False))
-        if ready is not None:
-            ready(f"http://{name}:{address[1]}/")
-        # uvicorn closes in good order on Ctrl-C, and then raises it again.
-        with suppress(KeyboardInterrupt):
+        with _closed_by_signals(server):
+            if ready is not None:
+                ready(f"http://{name}:{address[1]}/")
             server.run(sockets=[listener])
 
 
 class DeskError(SulhError):
     """The desk cannot be served."""
+
+
+@contextmanager
+def _closed_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM close the desk in good order, from before it says that it is open.
+
+    uvicorn does so itself while it serves, and then raises the signal again, for which there is nothing left to do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _listening(host: str, port: int) -> socket.socket:

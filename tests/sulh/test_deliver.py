@@ -283,6 +283,33 @@ def test_killed_while_the_receiver_has_the_message_it_is_not_sent_again(hook: Ho
     assert hook.counts()["/mail", unsure.alert] == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_while_the_receiver_has_the_message_nothing_is_in_doubt(
+    hook: Hook, store: Store, path: Path, number: signal.Signals
+) -> None:
+    alerts = [alert(n) for n in range(3)]
+    fill(path, alerts, channels([hook.address("mail")]))
+    hook.hold = threading.Event()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sulh", "--home", str(path.parent), "deliver"],
+        env={name: value for name, value in os.environ.items() if not name.startswith("SULH_")}
+        | {"PYTHONPATH": str(ROOT), "SULH_NOTIFY": hook.address("mail")},
+        cwd=path.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert hook.arrived.wait(20)
+    process.send_signal(number)
+    hook.hold.set()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, "")
+    assert err == f"sulh: stopped by {number.name}: nothing is lost, call it again for the rest\n"
+    assert sorted(delivery.state for delivery in store.deliveries()) == ["sent", "waiting", "waiting"]
+    assert deliver(store, channels([hook.address("mail")]), now=NOW).sent == 2
+    assert hook.counts() == {("/mail", one.id): 1 for one in alerts}
+
+
 def test_killed_again_and_again_no_alert_comes_twice(hook: Hook, store: Store, path: Path) -> None:
     to = posting(hook, "mail", "chat")
     alerts = [alert(n) for n in range(8)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import os
 import re
+import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date
@@ -27,6 +31,7 @@ from sulh.stores.sqlite import SqliteStore
 from tests import sample_store as sample
 
 Get = Callable[..., httpx.Response]
+ROOT = Path(__file__).parents[2]
 
 PAGES = {
     "/": "15 Nov 2014",
@@ -345,6 +350,26 @@ def test_a_port_in_use_says_what_to_do(path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(DeskError, match=f"{port}.*SULH_DESK_PORT"):
             desk.serve(path, port=port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_closes_in_order_when_it_is_told_to(path: Path, number: signal.Signals) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sulh", "desk", "--port", str(port)],
+        env={name: value for name, value in os.environ.items() if not name.startswith("SULH_")}
+        | {"PYTHONPATH": str(ROOT), "SULH_HOME": str(path.parent), "SULH_STORE": str(path)},
+        cwd=path.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "The desk is open" in process.stdout.readline()
+    process.send_signal(number)
+    assert process.communicate(timeout=60) == ("The desk is closed.\n", "")
+    assert process.returncode == 0
 
 
 def test_the_day_of_the_front_page_can_be_chosen(get: Get) -> None:
