@@ -322,6 +322,7 @@ def _list_of(phrase: Phrase) -> str:
 
 
 _HERE = Layout((), "", (), "", "the sentence's only two groups")
+_APART = Layout((), "", (), "", "the sentence's only two groups, named apart")
 _TOPIC = Layout((), "", (), "", "the two groups that the text is about")
 
 _TURNING = ("negation", "deny", "hedge", "hearsay", "past", "exceptions", "excluded", "say", "according")
@@ -372,6 +373,7 @@ class Reader:
         )
         lone = {frame.id for frame in cues.frames if frame.kind in ("truce", "government-truce")}
         lone |= {id for id, layouts in self.layouts.items() if any(layout.context for layout in layouts)}
+        lone |= {frame.id for frame in cues.frames if frame.reach == "text"}
         # The words that begin a cue or a pronoun by which fewer than two names in a sentence can be enough.
         self.lone_elements = frozenset(
             element
@@ -874,7 +876,7 @@ class Reader:
         if frame.kind == "government-truce":
             layouts = []
         elif loose:
-            layouts = {"layout": [], "sentence": [_HERE], "text": [_HERE, _TOPIC]}[frame.reach]
+            layouts = {"layout": [], "apart": [_APART], "sentence": [_HERE], "text": [_HERE, _TOPIC]}[frame.reach]
         for layout in layouts:
             filled = self._layout(line, cue, layout, context)
             if filled is None:
@@ -893,16 +895,21 @@ class Reader:
                 if len(named) < len(result[1]) and not (named and known):
                     return None
                 return _Found(result[0], named, frame, cue.start, cue.end, layout.text)
-        if not loose and frame.kind in ("truce", "government-truce"):
-            return self._government(line, cue, context)
+        if frame.kind in ("truce", "government-truce"):
+            return self._government(line, cue, context, loose=loose)
         return None
 
-    def _government(self, line: _Line, cue: Mark, context: _Context) -> _Found | None:
-        """Give the truce that no two groups are said to have made: where a state is about, it is one with the state."""
+    def _government(self, line: _Line, cue: Mark, context: _Context, *, loose: bool) -> _Found | None:
+        """Give the truce that no two groups are said to have made: where a state is about, it is one with the state.
+
+        A state of an earlier sentence comes last (``loose``), after the groups that the text is about.
+        """
         frame = self.frames[cue.value]
         here = dict.fromkeys(a for g in line.groups for a in g.actors)
         states = [a for a in here if is_state(a)]
         groups = [a for a in here if not is_state(a) and a != REBELS]
+        if not loose and frame.kind == "truce" and not states and not line.excluded:
+            return None
         if not states and not line.excluded and len(groups) > 1 and frame.kind == "truce":
             # Two named groups and no state: were they its parties, a layout would have found them.
             return None
@@ -916,8 +923,8 @@ class Reader:
 
     def _layout(self, line: _Line, cue: Mark, layout: Layout, context: _Context) -> dict[str, list[_Group]] | None:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
-        if layout in (_HERE, _TOPIC):
-            pair = self._here(line, cue) if layout is _HERE else self._about(line, context)
+        if layout in (_HERE, _APART, _TOPIC):
+            pair = self._about(line, context) if layout is _TOPIC else self._here(line, cue, apart=layout is _APART)
             if len(pair) < 2:
                 return None
             slots["P"].append(_Group(list(pair), cue.start, cue.start, line.clauses[cue.start]))
@@ -960,13 +967,18 @@ class Reader:
             slots[layout.context].append(_Group(missing, cue.start, cue.start, clause))
         return slots
 
-    def _here(self, line: _Line, cue: Mark) -> tuple[str, ...]:
+    def _here(self, line: _Line, cue: Mark, *, apart: bool) -> tuple[str, ...]:
         """Give the only two groups of the cue's clause, else of its sentence; of more, nobody can tell which."""
         clauses = {line.clauses[cue.start], line.clauses[cue.end - 1]}
         for groups in ([g for g in line.groups if g.clause in clauses], line.groups):
+            if self.frames[cue.value].kind == "clash" and any(is_state(a) for g in groups for a in g.actors):
+                # As likely as not the state is whom they fight.
+                return ()
+            groups = [g for g in groups if any(a != REBELS and not is_state(a) for a in g.actors)]
             actors = tuple(dict.fromkeys(a for g in groups for a in g.actors if a != REBELS and not is_state(a)))
             if len(actors) == 2:
-                return actors
+                # "X and Y attacked": joined, they do it together.
+                return () if apart and len(groups) < 2 else actors
             if len(actors) > 2:
                 break
         return ()
@@ -1109,7 +1121,7 @@ class Reader:
                 turns = 1
         denials = line.marks.get("deny", ())
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
-        whole = name == "title" or found.layout in (_HERE.text, _TOPIC.text)
+        whole = name == "title" or found.layout in (_HERE.text, _APART.text, _TOPIC.text)
         if found.frame.polarity == "denied" or any(
             whole or mark.end <= found.start or line.clauses[mark.start] == clause for mark in denials
         ):
@@ -1123,6 +1135,8 @@ class Reader:
         return any(
             line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
             for mark in line.marks.get("hedge", ())
+            # "seeks a truce": seeking one is what they do, and no guess.
+            if found.kind != "negotiation" or not found.start <= mark.start < found.end
         )
 
     def _attribution(self, line: _Line, found: _Found) -> Attribution | None:

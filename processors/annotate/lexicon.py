@@ -29,9 +29,10 @@ class Frame(Knowledge):
     parties: tuple[str, ...]
     unless: tuple[str, ...] = ()
     """Phrases that hold a cue's words and mean something else."""
-    reach: Literal["layout", "sentence", "text"] = "layout"
+    reach: Literal["layout", "apart", "sentence", "text"] = "layout"
     """Where the parties are looked for when no layout finds them: nowhere; the only two groups of the cue's clause or
-    sentence; failing that the two groups that the whole text is about, where the sentence names no other."""
+    sentence, `apart` if not joined by "and"; failing that the two groups that the whole text is about, where the
+    sentence names no other."""
     modality: Modality | None = None
     polarity: Polarity | None = None
 
@@ -58,6 +59,8 @@ class Cues(Knowledge):
     language: str
     clitics: tuple[str, ...] = ()
     """Letters that may be written together in front of any word, such as the Arabic conjunction and article."""
+    enclitics: tuple[str, ...] = ()
+    """The same behind it: "their" in Arabic. They are taken off where four letters or more are left."""
     sets: dict[str, str] = Item(default_factory=dict)
     """Alternatives that several phrases share, as ``@name``."""
     links: dict[Link, tuple[str, ...]]
@@ -182,6 +185,7 @@ class Lexicon:
         self.memo: dict[str, tuple[int, ...]] = {}
         # Longest first, so that "wal" is tried before "wa".
         self.clitics = tuple(sorted(cues.clitics, key=len, reverse=True))
+        self.enclitics = tuple(fold(letters, cues.language) for letters in cues.enclitics)
 
     def add(self, mark: str, value: str, text: str) -> None:
         """Take a phrase in. Raises ValueError that says what is wrong with it."""
@@ -224,7 +228,7 @@ class Lexicon:
         got: set[int] = set()
         for form in self._forms(folded):
             got.update(self.exact.get(form, ()))
-            for size in range(2, min(self.longest, len(form)) + 1):
+            for size in range(1, min(self.longest, len(form)) + 1):
                 got.update(self.stems.get(form[:size], ()))
         # A bound, so that a long run over noisy text keeps flat memory; a language's usual words come back at once.
         if len(self.memo) > 50_000:
@@ -234,10 +238,22 @@ class Lexicon:
 
     def _forms(self, word: str) -> Iterator[str]:
         yield word
+        fronts = [word]
         for clitic in self.clitics:
             # Two letters are no Arabic word, so a shorter rest means that the letters belonged to the word.
             if word.startswith(clitic) and len(word) - len(clitic) >= 2:
-                yield word[len(clitic) :]
+                fronts.append(word[len(clitic) :])
+        yield from fronts[1:]
+        for enclitic in self.enclitics:
+            if word.endswith(enclitic):
+                for form in fronts:
+                    rest = form[: -len(enclitic)]
+                    # Of three letters too many are words of their own: "among them" is no "between".
+                    if len(rest) >= 4:
+                        yield rest
+                        # The ending ة, folded to ه, is written ت in front of a pronoun.
+                        if rest.endswith("ت"):
+                            yield rest[:-1] + "ه"
 
     def phrases(self) -> Iterator[Phrase]:
         """Go through all phrases of the file."""
