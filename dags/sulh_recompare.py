@@ -59,7 +59,7 @@ def sulh_recompare() -> None:
         """`sulh recompare`: the store stays as it is."""
         from sulh.scheduled import changes_in_words, sulh
 
-        return changes_in_words(sulh("recompare"))
+        return changes_in_words(sulh("recompare", "--most", "100"))
 
     agree = ApprovalOperator(
         task_id="agree",
@@ -77,7 +77,7 @@ def sulh_recompare() -> None:
         """`sulh recompare --switch`: the result takes the store's place in one step."""
         from sulh.scheduled import changes_in_words, sulh
 
-        return changes_in_words(sulh("recompare", "--switch"))
+        return changes_in_words(sulh("recompare", "--switch", "--most", "100"))
 
     report() >> agree >> switch()
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Version of the Elasticsearch mappings: raised with every change of a file in `mappings/elasticsearch`."""
 
 PREFIX: Final = "sulh"

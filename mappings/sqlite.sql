@@ -4,7 +4,7 @@
 
 -- "sulh" in ASCII: tells our file from any other SQLite file.
 PRAGMA application_id = 1937075304;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- ---------------------------------------------------------------------------------------------------- records
 
@@ -147,7 +147,8 @@ CREATE TABLE alerts (
   members TEXT NOT NULL,
   origins TEXT NOT NULL,
   caution TEXT NOT NULL,
-  held TEXT NOT NULL
+  held TEXT NOT NULL,
+  withdrawn TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX alerts_by_time ON alerts (opened_at);
 
@@ -268,7 +269,7 @@ GROUP BY c.register, c.claim, c.bearing;
 
 -- One row an alert, with what an analyst decided.
 CREATE VIEW alert_queue AS
-SELECT a.id, a.opened_at, a.kind, a.parties, a.place, a.title, a.sentence, a.state, a.held,
+SELECT a.id, a.opened_at, a.kind, a.parties, a.place, a.title, a.sentence, a.state, a.held, a.withdrawn,
   json_array_length(a.members) AS documents, json_array_length(a.origins) AS origins,
   coalesce(v.verdict, 'open') AS verdict, coalesce(v.why, '') AS why, v.at AS judged_at
 FROM alerts a LEFT JOIN verdicts v ON v.alert = a.id;

@@ -134,12 +134,16 @@ class Settled:
     """Ids of its other documents: they keep the id where the anchor no longer reports anything."""
     alert: Alert | None = None
     """The alert as it was decided last: what is left of it where no document reports it any more."""
+    judged: bool = False
+    """Whether an analyst confirmed or dismissed it: then it stays in sight, whatever becomes of its reports."""
+    sent: bool = False
+    """Whether a channel may have got it."""
 
     @classmethod
-    def of(cls, alert: Alert) -> Settled:
+    def of(cls, alert: Alert, *, judged: bool = False, sent: bool = False) -> Settled:
         """Take what counts from an alert as it was decided."""
         anchor, *others = (member.document for member in alert.members)
-        return cls(anchor=anchor, parties=alert.parties, members=tuple(others), alert=alert)
+        return cls(anchor=anchor, parties=alert.parties, members=tuple(others), alert=alert, judged=judged, sent=sent)
 
 
 def alert(
@@ -150,35 +154,91 @@ def alert(
     max_age_days: int | None,
     actors: Mapping[str, ActorLike],
     rival: Callable[[str, str], bool],
+    document: Callable[[str], Document | None] = lambda id: None,
 ) -> tuple[Alert, ...]:
-    """Fold all reports into alerts, oldest first: the same reports give the same alerts, however they came in."""
+    """Fold all reports into alerts, oldest first: the same reports give the same alerts, however they came in.
+
+    ``document`` gives a document as it stands now, also one that reports nothing any more; what is not given has gone.
+    """
     groups = _Groups(actors, rival)
     pages = sorted((page for report in reports if (page := _read(report, groups, now))), key=lambda page: page.arrival)
     clusters = _clusters(pages, groups)
     ids = _ids(clusters, settled, groups)
     fights = _by_line(pages)
+    withdrawn = list(
+        _withdrawn(clusters, [settled[id] for id in sorted(settled) if id not in ids.values()], groups, document)
+    )
+    retold = _retold(clusters, ids, settled, withdrawn, groups)
     alerts = [
-        _alert(cluster, (ids[n], settled[ids[n]]) if n in ids else None, fights, groups, max_age_days)
+        _alert(cluster, (ids[n], settled[ids[n]]) if n in ids else None, fights, groups, max_age_days, n in retold)
         for n, cluster in enumerate(clusters)
     ]
-    alerts += _withdrawn(clusters, [settled[id] for id in sorted(settled) if id not in ids.values()])
-    return tuple(sorted(alerts, key=lambda alert: (alert.opened_at, alert.id)))
+    return tuple(sorted([*alerts, *withdrawn], key=lambda alert: (alert.opened_at, alert.id)))
 
 
-def _withdrawn(clusters: Sequence[_Cluster], left: Iterable[Settled]) -> Iterator[Alert]:
-    """Give the alerts of which analysts were told and that no document reports any more, as denied.
+def _withdrawn(
+    clusters: Sequence[_Cluster],
+    left: Iterable[Settled],
+    groups: _Groups,
+    document: Callable[[str], Document | None],
+) -> Iterator[Alert]:
+    """Give the alerts that analysts may have seen and that no document reports any more, each with why.
 
-    Where their documents report something still, the alert has become part of another one. The answer hangs on the
-    alert as decided before and on what the documents say now, so that it is the same in a run and in a replay.
+    Where a document reports it still, the alert has become part of another one, and leaves nothing behind unless an
+    analyst judged it. The answer hangs on the alert as decided before and on what the documents say now, so that it is
+    the same in a run and in a replay.
     """
-    telling = {joined.page.document.id for cluster in clusters for joined in cluster.affirmed}
     for old in left:
         one = old.alert
-        if one is None or one.held or any(m.document in telling for m in one.members if m.role != "denial"):
+        if one is None or (one.held and not old.judged):
             continue
-        note = "not shown: but withdrawn: no document reports it any more as it stands now"
-        caution = (replace(s, note=note) if s.name == "counter_report" and not s.shown else s for s in one.caution)
-        yield replace(one, state="denied", caution=tuple(caution))
+        told = [member for member in one.members if member.role not in ("denial", "fighting")]
+        if any(_tells(cluster, told, old.parties, groups) for cluster in clusters):
+            if old.judged:
+                yield replace(one, state="withdrawn", withdrawn="joined")
+            continue
+        stands = all(_stands(member, document(member.document)) for member in told)
+        yield replace(one, state="withdrawn", withdrawn="reading" if stands else "text")
+
+
+def _tells(cluster: _Cluster, told: Sequence[Member], parties: Sequence[str], groups: _Groups) -> bool:
+    """Tell whether one of the documents reports in a cluster what it reported of these parties."""
+    documents = {member.document for member in told}
+    return any(
+        joined.page.document.id in documents and groups.about(joined.bid, parties) for joined in cluster.affirmed
+    )
+
+
+def _stands(member: Member, document: Document | None) -> bool:
+    """Tell whether the sentence by which a document reported still stands there."""
+    return document is not None and (member.sentence in document.title or member.sentence in document.text)
+
+
+def _retold(
+    clusters: Sequence[_Cluster],
+    ids: Mapping[int, str],
+    settled: Mapping[str, Settled],
+    withdrawn: Sequence[Alert],
+    groups: _Groups,
+) -> set[int]:
+    """Give the new clusters whose texts analysts know from another alert: after a change of rules nobody is told twice.
+
+    Such an alert fell apart and another part kept its id, or the rules read the same texts as another deal now. A text
+    that says something else than before is news.
+    """
+    known = {id for id, old in settled.items() if old.sent or old.judged}
+    reread = {one.id for one in withdrawn if one.withdrawn == "reading"} & known
+    apart = set(ids.values()) & known
+    found = set()
+    for number, cluster in enumerate(clusters):
+        if number in ids:
+            continue
+        telling = {joined.page.document.id for joined in cluster.affirmed}
+        for id in sorted(reread | apart):
+            old = settled[id]
+            if telling & {old.anchor, *old.members} and (id in reread or groups.about(cluster.bid, old.parties)):
+                found.add(number)
+    return found
 
 
 Pair = tuple[str, str]
@@ -226,6 +286,13 @@ class _Groups:
             if all(same) or (same[0] and self.family(b, other[1])) or (same[1] and self.family(a, other[0])):
                 return True
         return False
+
+    def about(self, bid: _Bid, parties: Iterable[str]) -> bool:
+        """Tell whether a bid may be of a deal of these parties."""
+        lines = {self.line(party) for party in parties}
+        return any(lines.issuperset(pair) for pair in bid.pairs) or any(
+            self.akin((one, other), pair) for one, other in combinations(sorted(lines), 2) for pair in bid.pairs
+        )
 
     def name(self, id: str) -> str:
         return self.actors[id].name if id in self.actors else id
@@ -663,14 +730,12 @@ def _ids(clusters: Sequence[_Cluster], settled: Mapping[str, Settled], groups: _
         for id in sorted(settled):
             if id in given.values():
                 continue
-            lines = {groups.line(party) for party in settled[id].parties}
             for number, cluster in enumerate(clusters):
-                shared = any(lines.issuperset(pair) for pair in cluster.bid.pairs) or any(
-                    groups.akin((one, other), pair)
-                    for one, other in combinations(sorted(lines), 2)
-                    for pair in cluster.bid.pairs
-                )
-                if number not in given and shared and test(cluster, settled[id]):
+                if (
+                    number not in given
+                    and groups.about(cluster.bid, settled[id].parties)
+                    and test(cluster, settled[id])
+                ):
                     given[number] = id
                     break
     return given
@@ -685,12 +750,15 @@ def _alert(
     fights: Fights,
     groups: _Groups,
     max_age_days: int | None,
+    retold: bool,
 ) -> Alert:
     first = cluster.affirmed[0]
     parties = cluster.bid.parties
     id = digest(first.page.document.id, *parties)
     if settled is not None:
         id, parties = settled[0], settled[1].parties
+        # For good: what is added to it is a follow-up of what analysts know.
+        retold = settled[1].alert is not None and settled[1].alert.held == "told"
         first = next((one for one in cluster.affirmed if one.page.document.id == settled[1].anchor), first)
     cluster.affirmed.sort(key=lambda joined: (joined is not first, joined.page.arrival))
     origins = _origins(cluster.affirmed)
@@ -718,7 +786,7 @@ def _alert(
         members=_members(cluster, origins),
         origins=tuple(dict.fromkeys(origins)),
         caution=_caution(cluster, origins, fights, groups),
-        held="old" if _old(cluster, max_age_days) else "",
+        held="told" if retold else "old" if _old(cluster, max_age_days) else "",
     )
 
 

@@ -63,7 +63,7 @@ _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=30), timedelta(days=7)
 _BEATS = 200
 """Arrivals that tell a source's habits: some weeks of a wire's, a year of a weekly's."""
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 2
 _PAST = """
 CREATE TABLE IF NOT EXISTS past (
     captured_at TEXT NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL, disposition TEXT NOT NULL, reason TEXT NOT NULL,
@@ -76,8 +76,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (name TEXT PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE crawls (
     id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, outcome TEXT NOT NULL DEFAULT 'running',
-    reason TEXT NOT NULL DEFAULT '', discovered INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0,
-    past INTEGER NOT NULL DEFAULT 0
+    reason TEXT NOT NULL DEFAULT '', discovered INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE urls (
     address TEXT PRIMARY KEY, fetch TEXT NOT NULL, canonical TEXT NOT NULL DEFAULT '', state TEXT NOT NULL,
@@ -239,7 +238,7 @@ class Failing(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health(Record):
-    """How a source's last crawls for news went; what a crawl of the past met says nothing of what its lists are now."""
+    """How a source's last crawls went."""
 
     source: str
     last_crawl: datetime | None = None
@@ -488,13 +487,12 @@ class Archive:
         if source not in self.sources():
             return Health(source=source)
         with closing(self._index(source)) as index:
-            news = _news(index)
-            crawls = index.execute(f"SELECT started_at, outcome, reason FROM {news} ORDER BY id DESC").fetchall()
-            ok = index.execute(f"SELECT max(ended_at) FROM {news} WHERE outcome = 'ok'").fetchone()[0]
+            crawls = index.execute("SELECT started_at, outcome, reason FROM crawls ORDER BY id DESC").fetchall()
+            ok = index.execute("SELECT max(ended_at) FROM crawls WHERE outcome = 'ok'").fetchone()[0]
             failing = index.execute("SELECT count(*) FROM urls WHERE state = 'failing'").fetchone()[0]
             fresh, since = index.execute(
-                f"SELECT sum(fresh), min(started_at) FROM {news} WHERE started_at >= ? AND id >"
-                f" (SELECT min(id) FROM {news})",
+                "SELECT sum(fresh), min(started_at) FROM crawls WHERE started_at >= ? AND id >"
+                " (SELECT min(id) FROM crawls)",
                 (_iso(now - timedelta(days=7)),),
             ).fetchone()
             unbalanced = index.execute(
@@ -522,15 +520,14 @@ class Archive:
         if not (folder / "index.sqlite").is_file():
             return Recent()
         with closing(self._index(source)) as index:
-            news = _news(index)
             last = (
-                f"coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'news'), (SELECT max(id) FROM {news}))"
+                "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'news'), (SELECT max(id) FROM crawls))"
             )
             row = index.execute(f"SELECT id, started_at, outcome FROM crawls WHERE id = {last}").fetchone()
             under_way = index.execute("SELECT 1 FROM crawls WHERE ended_at IS NULL").fetchone() is not None
             if row is None:
                 return Recent(held=under_way and _held(folder))
-            outcomes = index.execute(f"SELECT outcome FROM {news} WHERE id <= ? ORDER BY id DESC", (row[0],))
+            outcomes = index.execute("SELECT outcome FROM crawls WHERE id <= ? ORDER BY id DESC", (row[0],))
             failures = sum(1 for _ in itertools.takewhile(lambda one: one[0] == "failed", outcomes))
         return Recent(started_at=_moment(row[1]), outcome=row[2], failures=failures, held=under_way and _held(folder))
 
@@ -544,14 +541,12 @@ class Archive:
     def pulse(self, source: str) -> Pulse:
         """Say when the source brought something new, and whether its lists have become empty."""
         with closing(self._index(source)) as index:
-            news = _news(index)
             rows = index.execute(
-                f"SELECT started_at FROM {news} WHERE fresh > 0 ORDER BY id DESC LIMIT ?", (_BEATS + 1,)
+                "SELECT started_at FROM crawls WHERE fresh > 0 ORDER BY id DESC LIMIT ?", (_BEATS + 1,)
             ).fetchall()
             emptied = index.execute(
-                f"SELECT started_at FROM {news} WHERE outcome = 'ok'"
-                f" AND id = (SELECT max(crawl) FROM captures WHERE kind = 'list' AND crawl IN (SELECT id FROM {news}))"
-                " AND id > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listed')"
+                "SELECT started_at FROM crawls WHERE outcome = 'ok' AND id = (SELECT max(crawl) FROM captures WHERE"
+                " kind = 'list') AND id > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listed')"
             ).fetchone()
         beats = [datetime.fromisoformat(row[0]) for row in reversed(rows)]
         return Pulse(
@@ -649,12 +644,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     return index
 
 
-def _news(index: sqlite3.Connection) -> str:
-    """Give the crawls for news, as SQL; before version 3 those of the past could not be told apart."""
-    known = index.execute("PRAGMA user_version").fetchone()[0] >= 3
-    return "(SELECT * FROM crawls WHERE NOT past)" if known else "crawls"
-
-
 def _locked(folder: Path, source: str) -> BaseFileLock:
     lock = FileLock(folder / "lock", thread_local=False)
     try:
@@ -744,11 +733,8 @@ class Writer:
             self._index = _connect(folder / "index.sqlite")
             self._index.execute("PRAGMA synchronous = FULL")
             if self._index.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
-                # Version 1 lacks what is kept of web archives, both which crawls were of the past; readers do without.
-                self._index.executescript(
-                    f"BEGIN IMMEDIATE; {_PAST} ALTER TABLE crawls ADD COLUMN past INTEGER NOT NULL DEFAULT 0;"
-                    f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-                )
+                # Version 1 lacks what is kept of web archives; readers do without.
+                self._index.executescript(f"BEGIN IMMEDIATE; {_PAST} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
             self._file: io.FileIO | None = None
             self._name, self._length = "", 0
             self._recover()
@@ -758,7 +744,7 @@ class Writer:
         except BaseException:
             self._lock.release()
             raise
-        self._crawl, self._past = 0, False
+        self._crawl = 0
         self._day = ""
         self._complete = -1
         self._listed: set[str] = set()
@@ -1045,10 +1031,7 @@ class Writer:
         self._complete = int(row[0]) if row else -1
         self._listed.clear()
         self._day = _iso(now)[:10]
-        self._past = past
-        self._crawl = (
-            self._index.execute("INSERT INTO crawls (started_at, past) VALUES (?, ?)", (_iso(now), past)).lastrowid or 0
-        )
+        self._crawl = self._index.execute("INSERT INTO crawls (started_at) VALUES (?)", (_iso(now),)).lastrowid or 0
         if not past:
             self._index.execute("INSERT OR REPLACE INTO meta VALUES ('news', ?)", (str(self._crawl),))
         return self._crawl
@@ -1100,7 +1083,7 @@ class Writer:
             else:
                 reason = "failing" if state == "failing" else "seen"
                 tally["known", reason] = tally.get(("known", reason), 0) + 1
-        if items and not self._past:
+        if items:
             self._index.execute("INSERT OR REPLACE INTO meta VALUES ('listed', ?)", (str(self._crawl),))
         self._open_items(due)
         self._index.execute(
@@ -1384,8 +1367,8 @@ def _rebuild(index: sqlite3.Connection, folder: Path) -> int:
         index.execute("INSERT INTO files VALUES (?, ?)", (name, length))
     if moments:
         index.execute(
-            "INSERT INTO crawls (id, started_at, ended_at, outcome, reason, discovered, past) VALUES (0, ?, ?,"
-            " 'rebuilt', 'from the WARC files', ?, 1)",
+            "INSERT INTO crawls (id, started_at, ended_at, outcome, reason, discovered) VALUES (0, ?, ?, 'rebuilt',"
+            " 'from the WARC files', ?)",
             (min(moments), max(moments), len(moments)),
         )
         for day in sorted({moment[:10] for moment in moments}):

@@ -47,7 +47,7 @@ Role = Literal["agent", "target", "party", "mediator"]
 Field = Literal["title", "text"]
 Bearing = Literal["supports", "reports", "contradicts"]
 Voice = Literal["author", "relayed", "doubted", "conceded"]
-State = Literal["new", "corroborated", "denied", "collapsed"]
+State = Literal["new", "corroborated", "denied", "collapsed", "withdrawn"]
 Verdict = Literal["open", "confirmed", "dismissed"]
 MemberRole = Literal["first", "reprint", "corroboration", "follow-up", "denial", "fighting"]
 """What a document adds to an alert. ``fighting``: it tells that the parties fought since, or that the deal broke."""
@@ -316,7 +316,11 @@ class Alert(Record):
     caution: tuple[Signal, ...]
     """All of `SIGNALS`, in that order."""
     held: str = ""
-    """Why nobody is notified (``old``: reported long before it was fetched); empty for an alert that is sent."""
+    """Why nobody is notified (``old``: reported long before it was fetched; ``told``: of the same texts analysts were
+    notified under another alert, before the rules changed); empty for an alert that is sent."""
+    withdrawn: str = ""
+    """Why it is withdrawn: no text reports it any more (``text``: a page says otherwise now), the same texts are read
+    otherwise now, by changed rules or beside other reports (``reading``), or it is part of another (``joined``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

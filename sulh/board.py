@@ -294,8 +294,8 @@ def evidence(connection: sqlite3.Connection, register: str, claim: str, *, limit
 
 # Alerts
 
-Queue = Literal["open", "held", "confirmed", "dismissed"]
-QUEUES: tuple[Queue, ...] = ("open", "held", "confirmed", "dismissed")
+Queue = Literal["open", "held", "withdrawn", "confirmed", "dismissed"]
+QUEUES: tuple[Queue, ...] = ("open", "held", "withdrawn", "confirmed", "dismissed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +307,7 @@ class AlertRow(Record):
     why: str
     judged_at: datetime | None
     queue: Queue
-    """Where it waits: decided, else held back (nobody is notified), else open."""
+    """Where it waits: decided, else withdrawn, else held back (nobody is notified), else open."""
     language: Language
     """Of the document that raised it."""
     deliveries: tuple[Delivery, ...] = ()
@@ -319,8 +319,10 @@ class AlertRow(Record):
 
 
 def queue_of(alert: Alert, verdict: Verdict) -> Queue:
-    """Give where an alert waits, as it was decided, or held back, or neither."""
-    return verdict if verdict != "open" else "held" if alert.held else "open"
+    """Give where an alert waits: as it was decided, or withdrawn, or held back, or none of these."""
+    if verdict != "open":
+        return verdict
+    return "withdrawn" if alert.state == "withdrawn" else "held" if alert.held else "open"
 
 
 def alert_queue(connection: sqlite3.Connection, *, alert: str = "", beginning: str = "") -> list[AlertRow]:

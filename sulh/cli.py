@@ -335,25 +335,30 @@ def replay_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) 
 
 @command("recompare")
 @click.option("--switch", is_flag=True, help="Let the new results take the place of the old ones.")
-@click.option("--most", default=20, show_default=True, type=click.IntRange(0), help="Changes of each kind to show.")
+@click.option(
+    "--most", type=click.IntRange(0), help="Changes of each kind to show; all are counted.  [20; with --json all]"
+)
 @json_option
 @click.pass_context
-def recompare_command(ctx: click.Context, switch: bool, most: int, as_json: bool) -> None:
+def recompare_command(ctx: click.Context, switch: bool, most: int | None, as_json: bool) -> None:
     """Say what changed registers, cues or readers change: judge the archive anew beside the store that serves.
 
     \b
     sulh recompare            what would change, with the sentence that shows it; the store stays as it was
     sulh recompare --switch   the same, and the new results hold from then on
 
-    What was delivered and what analysts decided is kept: a dismissed alert stays dismissed.
+    What was delivered and what analysts decided is kept: a dismissed alert stays dismissed, one that no text raises any
+    more stays as "withdrawn", and nobody is notified again of texts that were notified of before.
     """
     from sulh.recompare import lines, recompare, summary
 
-    found = recompare(settings_of(ctx), now=now(), switch=switch)
+    settings = settings_of(ctx)
+    most = 20 if most is None and not as_json else most
+    found = recompare(settings, now=now(), switch=switch, most=most)
     if as_json:
         emit([found.to_json()])
         return
-    for line in lines(found, most):
+    for line in lines(found):
         click.echo(line)
     click.echo(summary(found, (program(), "recompare", "--switch")))
 
@@ -661,7 +666,7 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
     The beginning of an id is enough where it is the only one.
     """
     from sulh import board
-    from sulh.deliver import render
+    from sulh.deliver import HELD, render
     from sulh.stores import open_store
 
     if (confirm or dismiss is not None) and (alert is None or (confirm and dismiss is not None)):
@@ -694,7 +699,8 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
         known = {id: found for id, found in documents.items() if found is not None}
         message = render(rows[0].alert, known, limit=WHOLE)
         click.echo(f"{rows[0].alert.id}\n{message.title}\n\n{message.body}\n")
-        click.echo(f"queue: {rows[0].queue}{': ' + rows[0].why if rows[0].why else ''}")
+        why = rows[0].why or (HELD.get(rows[0].alert.held, "") if rows[0].queue == "held" else "")
+        click.echo(f"queue: {rows[0].queue}{': ' + why if why else ''}")
     else:
         for row in rows:
             one = row.alert
@@ -859,7 +865,7 @@ def watch_tell(ctx: click.Context, kind: str, about: str, said: str, todo: str, 
 
     \b
     sulh watch tell task-failed sulh_daily.crawl --said - < log
-    It is told again when it comes after a day and a half of silence. KIND is a word of lower-case letters and hyphens.
+    It is told again when it comes after a day of silence. KIND is a word of lower-case letters and hyphens.
     """
     from sulh.watch import tell
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from processors.alert import Settled
 from processors.archive import Archive, CaptureRef
 from processors.errors import LockedError, SulhError
 from processors.pool import Died, Overdue, Pool
@@ -46,6 +45,7 @@ from sulh.pipeline import (
     judge,
     process,
     registers_of,
+    settled_in,
 )
 from sulh.progress import progress
 from sulh.stores import Store, open_store
@@ -279,7 +279,7 @@ def rebuilt(
                 f"{archive.folder}: lacks {', '.join(sorted(lost))}, which the store holds: bring the archive back;"
                 " the store is left as it was"
             )
-        settled = {one.id: Settled.of(one) for one in store.alerts()}
+        settled = settled_in(store)
         with store.rebuilding(without=sources) as fresh:
             report = process_archive(settings, fresh, names, now=lambda: now)
             if report.faults:

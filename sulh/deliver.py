@@ -78,6 +78,20 @@ QUESTIONS: Final[Mapping[str, str]] = {
 """The caution checklist in words; each line is true of the report where the signal is shown."""
 
 
+WITHDRAWN: Final[Mapping[str, str]] = {
+    "text": "a page that reported it says otherwise now",
+    "reading": "the same texts are read otherwise now, by changed rules or beside other reports",
+    "joined": "its reports are part of another alert now",
+}
+"""Why an alert is withdrawn, in words."""
+
+HELD: Final[Mapping[str, str]] = {
+    "old": "reported long before it was fetched",
+    "told": "analysts were notified of the same texts under another alert",
+}
+"""Why nobody is notified of an alert, in words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """What one channel gets for one alert, in plain text."""
@@ -374,12 +388,13 @@ def render_finding(finding: Finding, *, desk: str = "", limit: int = _LIMIT) -> 
 
 def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int) -> str:
     first = alert.members[0].document if alert.members else ""
+    why = f" ({WITHDRAWN.get(alert.withdrawn, alert.withdrawn)})" if alert.withdrawn else ""
     lines = [
         f"Who: {_parties(alert)}",
         f"What: {_kind(alert)}",
         f"Where: {_place(alert.place) if alert.place else 'not said'}",
         f"When: reported {utc(alert.opened_at):%Y-%m-%d %H:%M} UTC",
-        f"How it stands: {alert.state}; {_count(len(alert.origins), 'independent origin')},"
+        f"How it stands: {alert.state}{why}; {_count(len(alert.origins), 'independent origin')},"
         f" {_count(len(alert.members), 'document')}",
         "",
         _quoted(alert.sentence, quote),

@@ -307,9 +307,15 @@ def _balances(settings: Settings) -> tuple[list[Balance], set[tuple[str, date]]]
 
 
 def _outbox(store: Store) -> list[Delivery]:
-    """Give the deliveries whose alert or finding is there: what was withdrawn is never sent."""
-    there = {one.id for one in store.alerts()} | {one.id for one in store.findings()}
-    return [one for one in store.deliveries() if one.alert in there]
+    """Give the deliveries that are in doubt or still to be sent: what was withdrawn or dismissed never is."""
+    verdicts = store.verdicts()
+    alerts = store.alerts()
+    there = {one.id for one in alerts} | {one.id for one in store.findings()}
+    off = {one.id for one in alerts if one.state == "withdrawn"}
+    off |= {id for id, (verdict, _) in verdicts.items() if verdict == "dismissed"}
+    return [
+        one for one in store.deliveries() if one.alert in there and not (one.state == "waiting" and one.alert in off)
+    ]
 
 
 def _deliveries(settings: Settings, outbox: Sequence[Delivery]) -> Iterator[Look]:

@@ -20,7 +20,7 @@ from processors.archive import Archive, CaptureRef
 from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
 from processors.extract import extract
-from processors.records import Alert, Capture, Comparison, Document, Event, Rejection
+from processors.records import Alert, Capture, Comparison, Document, Event, Rejection, Verdict
 from processors.register import Registers, load_registers
 from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
 
@@ -58,14 +58,18 @@ def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
 
 
 def registers_of(folder: Path | None) -> Registers:
-    """Give the registers that come with sulh and those of one more folder. Raises KnowledgeError where it is absent."""
+    """Give the registers that come with sulh and those of one more folder, where one of the same id takes its place.
+
+    Raises KnowledgeError where the folder is absent.
+    """
     if folder is not None and not folder.is_dir():
         raise KnowledgeError(f"{folder}: there is no such folder of registers; SULH_REGISTERS names it")
     bundled = load_registers(actors=ACTORS)
     if folder is None:
         return bundled
     own = load_registers(folder, actors=ACTORS)
-    return Registers([*bundled, *own], {**bundled.files, **own.files})
+    by_id = {one.article.id: one for one in (*bundled, *own)}
+    return Registers(by_id.values(), {**bundled.files, **own.files})
 
 
 class Judge:
@@ -298,8 +302,8 @@ class Decision:
 
     def summary(self) -> str:
         """Say how many alerts there are, and how many are new."""
-        held = sum(bool(one.held) for one in self.fresh)
-        kept = f" ({held} kept and not sent: {self.fresh[0].held})" if held else ""
+        held = Counter(one.held for one in self.fresh if one.held)
+        kept = "".join(f", {count} kept and not sent: {why}" for why, count in sorted(held.items()))
         return f"{len(self.alerts)} alerts, {len(self.fresh)} of them new{kept}; {self.queued} messages queued"
 
 
@@ -313,20 +317,42 @@ def decide(
 ) -> Decision:
     """Decide on alerts over all that the store holds, and queue what must be sent.
 
-    An alert is queued for every channel that lacks it, unless it is held, an analyst dismissed it, or it opened longer
-    ago than ``max_age_days``: a channel that is added later gets the recent ones, not the whole past.
+    An alert is queued for every channel that lacks it, unless it is held or withdrawn, an analyst dismissed it, or it
+    opened longer ago than ``max_age_days``: a channel that is added later gets the recent ones, not the whole past.
     """
-    before = {old.id: Settled.of(old) for old in store.alerts()} if settled is None else settled
-    alerts = alert(store.reports(), now=now, settled=before, max_age_days=max_age_days, actors=ACTORS, rival=rival)
+    before = settled_in(store) if settled is None else settled
+    alerts = alert(
+        store.reports(),
+        now=now,
+        settled=before,
+        max_age_days=max_age_days,
+        actors=ACTORS,
+        rival=rival,
+        document=store.document,
+    )
     store.write_alerts(alerts)
     verdicts = store.verdicts()
     queued = 0
     for one in alerts:
-        dismissed = one.id in verdicts and verdicts[one.id][0] == "dismissed"
-        recent = max_age_days is None or now - one.opened_at <= timedelta(days=max_age_days)
-        if recent and not one.held and not dismissed:
+        if to_be_told(one, verdicts.get(one.id, ("open", ""))[0], now=now, max_age_days=max_age_days):
             queued += store.enqueue(one.id, channels, at=now)
     return Decision(alerts=alerts, fresh=tuple(one for one in alerts if one.id not in before), queued=queued)
+
+
+def settled_in(store: Store) -> dict[str, Settled]:
+    """Give the alerts as they were decided last, and which of them analysts know of."""
+    verdicts = store.verdicts()
+    sent = {delivery.alert for delivery in store.deliveries() if delivery.state != "waiting"}
+    return {
+        old.id: Settled.of(old, judged=verdicts.get(old.id, ("open", ""))[0] != "open", sent=old.id in sent)
+        for old in store.alerts()
+    }
+
+
+def to_be_told(one: Alert, verdict: Verdict, *, now: datetime, max_age_days: int | None) -> bool:
+    """Tell whether an alert goes to each channel that lacks it."""
+    recent = max_age_days is None or now - one.opened_at <= timedelta(days=max_age_days)
+    return recent and not one.held and one.state != "withdrawn" and verdict != "dismissed"
 
 
 def judge(
@@ -351,7 +377,15 @@ def judge(
         for _, result in judged
         if isinstance(result, Judged) and result.events
     }
-    alerts = alert(reports.values(), now=now, settled={}, max_age_days=None, actors=ACTORS, rival=rival)
+    alerts = alert(
+        reports.values(),
+        now=now,
+        settled={},
+        max_age_days=None,
+        actors=ACTORS,
+        rival=rival,
+        document=known.documents.get,
+    )
     by_document = {member.document: one for one in reversed(alerts) for member in one.members}
     shown: set[str] = set()
     for id, result in judged:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
@@ -239,20 +239,35 @@ def arrived(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def changes_in_words(reports: Sequence[Mapping[str, Any]], *, most: int = 50) -> str:
+def changes_in_words(reports: Sequence[Mapping[str, Any]]) -> str:
     """Say in Markdown what `sulh recompare --json` printed, the alerts first: for the person who has to agree."""
     lines = []
     for report in reports:
-        changes = sorted(report["changes"], key=lambda one: str(one["kind"]))
-        counts = Counter((str(one["kind"]), str(one["sort"])) for one in changes)
-        counted = ", ".join(f"{count} {kind}s {sort}" for (kind, sort), count in sorted(counts.items()))
+        counts: Mapping[str, Mapping[str, int]] = report["counts"]
+        counted = ", ".join(f"{n} {kind}s {sort}" for kind, of in counts.items() for sort, n in of.items() if n)
         lines.append(f"{report['documents']} documents judged anew: {counted or 'nothing changes'}.\n")
-        for one in changes[:most]:
-            turn = " → ".join(part for part in (one["before"], one["after"]) if part)
-            lines.append(f"- {one['kind']} {one['sort']}, {one['about']}: {turn}. “{one['sentence']}” {one['url']}")
-        if len(changes) > most:
-            lines.append(f"- and {len(changes) - most} more: `sulh recompare --most 0 --json` prints them all")
+        for kind, heading in (("alert", "Alerts"), ("comparison", "Comparisons")):
+            changes = [one for one in report["changes"] if one["kind"] == kind]
+            if changes:
+                lines.append(f"\n**{heading}**\n")
+            lines += [_change_in_words(one) for one in changes]
+            if left := sum(counts.get(kind, {}).values()) - len(changes):
+                lines.append(f"- and {left} more: `sulh recompare --json` prints them all")
     return "\n".join(lines)
+
+
+def _change_in_words(one: Mapping[str, Any]) -> str:
+    turn = " → ".join(_plain(one[name]) for name in ("before", "after") if one[name])
+    verdict = f" An analyst decided “{_plain(one['verdict'])}”, which stays." if one["verdict"] else ""
+    sends = " **Analysts will be notified of it.**" if one["sends"] else ""
+    about = f"{one['about']} {one['id']}" if one["kind"] == "alert" else one["about"]
+    said = f"“{_plain(one['sentence'])}” {_plain(one['source'])}: <{re.sub('[<> ]', '', one['url'])}>"
+    return f"- **{one['sort']}** {_plain(about)}: {turn}.{verdict}{sends} {said}"
+
+
+def _plain(text: str) -> str:
+    """Give text from the web so that Markdown shows it as it is, and makes no link, picture or heading of it."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~])", r"\\\1", " ".join(text.split()))
 
 
 def interval(text: str) -> timedelta:

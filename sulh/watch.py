@@ -1,8 +1,7 @@
 """Keeps findings of what is wrong with the watch itself, and tells operators of each once.
 
 A finding stands from when it is first seen until it is gone. What `sulh watch` looks at by itself is gone when it is
-looked at and found well; what comes in from outside, such as a failed task, when it has not come in for a day and a
-half.
+looked at and found well; what comes in from outside, such as a failed task, when it has not come in for a day.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ from sulh.freshness import Freshness, freshness
 from sulh.stores import Finding, Store, open_store
 from sulh.stores.sqlite import SqliteStore
 
-SILENCE = timedelta(hours=36)
-"""A finding from outside that has not come in for so long is gone; when it comes again, it is told again. Longer than a
-day by half: what is tried once a day, and comes a little later each time, must not pass for a new failure each time."""
+SILENCE = timedelta(hours=24)
+"""A finding from outside that has not come in for so long is gone; when it comes again, it is told again."""
 
 MANY = 10
 """More new findings of one kind at once have one cause, such as the network here, and are told as one."""
@@ -131,9 +129,9 @@ def _keep(
         changed = change(before)
         store.write_findings(changed)
         standing = store.findings(standing=True)
-        # Also those that stood, and be it that they are gone now: a crash may have come between keeping one and this.
-        for id in dict.fromkeys(one.id for one in (*before, *standing)):
-            store.enqueue(id, [channel.id for channel in channels], at=now)
+        for one in standing:
+            # Also those that stood: a crash may have come between keeping one and this.
+            store.enqueue(one.id, [channel.id for channel in channels], at=now)
     # The desk reads a file only: over a server an address of it would lead nowhere.
     desk = "" if settings.on_server else settings.desk_address
     delivery = deliver_findings(store, channels, now=now, desk=desk)
@@ -182,7 +180,7 @@ def fold(standing: Sequence[Finding], looks: Iterable[Look], *, now: datetime) -
 
 
 def told(standing: Sequence[Finding], kind: str, about: str, *, said: str, todo: str, now: datetime) -> list[Finding]:
-    """Give what changes by one finding from outside: it goes on, or a new one begins after such a silence."""
+    """Give what changes by one finding from outside: it goes on, or a new one begins after a day of silence."""
     old = next((one for one in standing if (one.kind, one.about) == (kind, about)), None)
     if old is None:
         return [new_finding(kind, about, said, todo, now)]

@@ -135,7 +135,8 @@ def today(connection: sqlite3.Connection, asked: Asked) -> Page:
                 (row, delivery)
                 for row in queue
                 for delivery in row.deliveries
-                if delivery.state == "unsure" or (delivery.state == "waiting" and delivery.error)
+                if delivery.state == "unsure"
+                or (delivery.state == "waiting" and delivery.error and row.queue not in ("withdrawn", "dismissed"))
             ],
             "totals": board.totals(connection),
         },

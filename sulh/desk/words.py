@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from processors.annotate.actors import ACTORS
 from processors.records import utc
+from sulh import deliver
 from sulh.periods import Step, label
 
 LANGUAGES = {
@@ -35,6 +36,7 @@ VOICES = {
 QUEUES = {
     "open": "waiting for a verdict",
     "held": "kept back, nobody was notified",
+    "withdrawn": "no text reports it any more",
     "confirmed": "an analyst confirmed it",
     "dismissed": "an analyst dismissed it",
 }
@@ -44,7 +46,10 @@ STATES = {
     "corroborated": "an independent report says so too",
     "denied": "a party denied it",
     "collapsed": "it came to nothing",
+    "withdrawn": "no text reports it any more",
 }
+
+WITHDRAWN, HELD = deliver.WITHDRAWN, deliver.HELD
 
 SIGNALS = {
     "anonymous_source": ("Anonymous source", "Is nobody named, with a role and a place?"),

@@ -299,7 +299,10 @@ class Store(Protocol):
         """
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding stands.
+
+        What was withdrawn or dismissed meanwhile is not given.
+        """
 
     def claim(self, delivery: str, *, now: datetime) -> bool:
         """Mark a waiting delivery as unsure, to be called just before sending; False if another worker was first."""

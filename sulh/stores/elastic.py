@@ -676,7 +676,7 @@ class ElasticStore:
         return len(actions) - len(failed)
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding stands."""
         if not channels:
             return None
         query = {
@@ -695,9 +695,15 @@ class ElasticStore:
             hits = self._hits("deliveries", query, order=["next_attempt", "alert", "channel"])
             while page := [hit["_source"] for hit in islice(hits, 50)]:
                 wanted = [row["alert"] for row in page]
-                there = self._rows("alerts", wanted, ["id"]) | self._rows("findings", wanted, ["id"])
+                alerts = self._rows("alerts", wanted, ["id", "state", "verdict"])
+                stand = {
+                    id
+                    for id, one in alerts.items()
+                    if one["state"] != "withdrawn" and one.get("verdict") != "dismissed"
+                }
+                stand |= self._rows("findings", wanted, ["id"]).keys()
                 for row in page:
-                    if row["alert"] in there:
+                    if row["alert"] in stand:
                         return record_of(Delivery, row)
         return None
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from mappings import properties
 from processors import fold
 from processors.records import Alert, Comparison, Document, Event, LedgerRow, Record, Rejection, Verdict, digest, utc
+from sulh.board import queue_of
 from sulh.pairs import between_pair, side
 from sulh.stores import Delivery, Finding, Outcome, Refusal
 
@@ -206,7 +207,7 @@ def alert_row(alert: Alert, *, language: str, verdict: tuple[Verdict, str, str |
         "verdict": decided,
         "why": why,
         "judged_at": at,
-        "queue": decided if decided != "open" else "held" if alert.held else "open",
+        "queue": queue_of(alert, decided),
         "signals": [signal.name for signal in alert.caution if signal.shown],
         "document_count": len(alert.members),
         "origin_count": len(alert.origins),

@@ -47,7 +47,7 @@ from sulh.stores import (
     needles_of,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The schema that mappings/sqlite.sql describes, as in its user_version."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
@@ -59,6 +59,15 @@ CREATE TABLE findings (
   first_at TEXT NOT NULL, last_at TEXT NOT NULL, gone_at TEXT
 ) STRICT;
 CREATE INDEX findings_standing ON findings (gone_at, first_at);
+""",
+    """
+ALTER TABLE alerts ADD COLUMN withdrawn TEXT NOT NULL DEFAULT '';
+DROP VIEW alert_queue;
+CREATE VIEW alert_queue AS
+SELECT a.id, a.opened_at, a.kind, a.parties, a.place, a.title, a.sentence, a.state, a.held, a.withdrawn,
+  json_array_length(a.members) AS documents, json_array_length(a.origins) AS origins,
+  coalesce(v.verdict, 'open') AS verdict, coalesce(v.why, '') AS why, v.at AS judged_at
+FROM alerts a LEFT JOIN verdicts v ON v.alert = a.id;
 """,
 )
 """SQL scripts: the first brings schema 1 to 2, the next 2 to 3, and so on."""
@@ -314,14 +323,15 @@ class SqliteStore:
             return db.total_changes - before
 
     def due(self, *, channels: Sequence[str], now: datetime) -> Delivery | None:
-        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding is there."""
+        """Give the next delivery that waits for one of the channels, is due, and whose alert or finding stands."""
         with self._plainly():
             return next(
                 _records(
                     self._db,
                     Delivery,
                     "deliveries WHERE state = 'waiting' AND next_attempt <= ?"
-                    " AND alert IN (SELECT id FROM alerts UNION ALL SELECT id FROM findings)"
+                    " AND alert IN (SELECT id FROM alerts WHERE state <> 'withdrawn' UNION ALL SELECT id FROM findings)"
+                    " AND alert NOT IN (SELECT alert FROM verdicts WHERE verdict = 'dismissed')"
                     " AND channel IN (SELECT value FROM json_each(?)) ORDER BY next_attempt, alert, channel LIMIT 1",
                     [_time(now), json.dumps(channels)],
                 ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -125,7 +125,16 @@ def decide(
     *reports: Report, settled: dict[str, Settled] | None = None, max_age_days: int | None = None
 ) -> tuple[Alert, ...]:
     now = max(one.document.fetched_at for one in reports)
-    return alert(reports, now=now, settled=settled or {}, max_age_days=max_age_days, actors=GROUPS, rival=rival)
+    pages = {one.document.id: one.document for one in reports}
+    return alert(
+        reports,
+        now=now,
+        settled=settled or {},
+        max_age_days=max_age_days,
+        actors=GROUPS,
+        rival=rival,
+        document=pages.get,
+    )
 
 
 def roles(one: Alert) -> dict[str, str]:
@@ -446,15 +455,62 @@ def test_what_was_refused_in_former_years_denies_nothing() -> None:
     assert roles(one) == {"a": "first"}
 
 
-def test_a_report_that_is_withdrawn_leaves_its_alert_denied_for_good() -> None:
+def test_a_report_that_is_withdrawn_leaves_its_alert_withdrawn_for_good() -> None:
     (before,) = decide(report("a"), report("b", day=1, story="a"))
-    corrected = report("a", Telling(kind="clash"))
+    corrected = report("a", Telling(kind="clash", sentence="The two fought."))
     (after,) = decide(corrected, settled={before.id: Settled.of(before)})
-    assert (after.id, after.state, after.members) == (before.id, "denied", before.members)
+    # Nobody denied it: an analyst must not be told that a party did.
+    assert after == replace(before, state="withdrawn", withdrawn="text")
     assert decide(corrected, settled={after.id: Settled.of(after)}) == (after,)
     # Told again, it is news again; and what nobody was told of leaves nothing behind.
     assert decide(report("a"), settled={after.id: Settled.of(after)})[0].state == "new"
     assert decide(corrected) == ()
+
+
+def test_an_alert_that_changed_rules_no_longer_raise_says_so() -> None:
+    (before,) = decide(report("a"))
+    # The same text, of which the rules of now make another event.
+    read_otherwise = report("a", Telling(kind="clash"))
+    (after,) = decide(read_otherwise, settled={before.id: Settled.of(before)})
+    assert (after.id, after.state, after.withdrawn) == (before.id, "withdrawn", "reading")
+    # What was held back was seen by nobody, unless somebody judged it.
+    held = replace(before, held="old")
+    assert decide(read_otherwise, settled={held.id: Settled.of(held)}) == ()
+    (kept,) = decide(read_otherwise, settled={held.id: Settled.of(held, judged=True)})
+    assert kept.state == "withdrawn"
+
+
+AHRAR = ("ahrar-al-sham", "islamic-state")
+
+
+def test_the_same_texts_read_as_another_deal_are_not_told_twice() -> None:
+    (before,) = decide(report("a"))
+    told = {before.id: Settled.of(before, sent=True)}
+    other = report("a", Telling(parties=AHRAR))
+    old, new = sorted(decide(other, settled=told), key=lambda one: one.id != before.id)
+    assert (old.id, old.withdrawn, new.parties, new.held) == (before.id, "reading", AHRAR, "told")
+    # It stays so, whatever joins it later, and however often it is decided.
+    settled = {one.id: Settled.of(one, sent=one is old) for one in (old, new)}
+    more = report("b", Telling(parties=AHRAR), day=1)
+    assert {one.id: one.held for one in decide(other, more, settled=settled)} == {old.id: "", new.id: "told"}
+    # A message that never went out told nobody; and a page that says something else now is news.
+    assert {one.held for one in decide(other, settled={before.id: Settled.of(before)})} == {""}
+    corrected = report("a", Telling(parties=AHRAR, sentence="It was Ahrar."))
+    assert {(one.withdrawn, one.held) for one in decide(corrected, settled=told)} == {("text", ""), ("", "")}
+
+
+def test_an_alert_that_falls_apart_is_not_told_twice() -> None:
+    both = report("a"), report("b", day=2)
+    (before,) = decide(*both)
+    assert len(before.members) == 2
+    # The rules of now tell two deals apart by their days.
+    apart = report("a", Telling(day=date(2014, 10, 18))), report("b", Telling(day=date(2014, 11, 14)), day=2)
+    found = decide(*apart, settled={before.id: Settled.of(before, sent=True)})
+    assert {one.id == before.id: one.held for one in found} == {True: "", False: "told"}
+    # A second deal that a page reports beside the one that is known is news.
+    also = report("b", Telling(), Telling(parties=("isgs", "jnim"), sentence="So did two others."), day=2)
+    found = decide(report("a"), also, settled={before.id: Settled.of(before, sent=True)})
+    assert {one.parties: one.held for one in found} == {before.parties: "", ("isgs", "jnim"): ""}
 
 
 def test_an_alert_that_joins_another_one_leaves_nothing_behind() -> None:
@@ -464,3 +520,11 @@ def test_an_alert_that_joins_another_one_leaves_nothing_behind() -> None:
     (first,) = decide(report("a"))
     old = {one.id: Settled.of(one) for one in (late, first)}
     assert len(decide(report("a"), report("b", day=2), settled=old)) == 1
+
+
+def test_an_alert_that_joins_another_one_stays_in_sight_where_it_was_judged() -> None:
+    (late,) = decide(report("b", day=2))
+    (first,) = decide(report("a"))
+    settled = {late.id: Settled.of(late, judged=True), first.id: Settled.of(first)}
+    found = {one.id: one.withdrawn for one in decide(report("a"), report("b", day=2), settled=settled)}
+    assert found == {first.id: "", late.id: "joined"}

@@ -189,7 +189,7 @@ def test_an_alert_answers_all_eight_signals_and_gives_the_command(get: Get) -> N
 
 def test_the_queue_is_filtered(get: Get) -> None:
     queues = {name: len(get(f"/alerts.json?queue={name}").json()) for name in (*board.QUEUES, "all")}
-    assert queues == {"open": 2, "held": 1, "confirmed": 0, "dismissed": 0, "all": 3}
+    assert queues == {"open": 2, "held": 1, "withdrawn": 0, "confirmed": 0, "dismissed": 0, "all": 3}
 
 
 def test_a_verdict_moves_an_alert_at_the_next_click(tmp_path: Path) -> None:

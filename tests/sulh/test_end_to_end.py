@@ -46,6 +46,8 @@ class Bench:
     store: str = ""
     prefix: str = "sulh"
     told: list[dict[str, Any]] = field(default_factory=list)
+    code: Path = Path(__file__).parent.parent.parent
+    """Where the program lies that is called."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,7 +62,8 @@ class Bench:
         """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "sulh", *arguments],
-            env=self.environment,
+            env=self.environment | {"PYTHONPATH": str(self.code)},
+            cwd=self.code,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -231,6 +234,57 @@ def test_a_changed_claim_is_told_of_before_it_holds(calm: Bench, tmp_path: Path)
         "a rumour",
         ["sent"],
     )
+
+
+AHRAR = "(حركة |كتائب |)أحرار الشام( الإسلامية|)"
+"""What the file of the rebels' groups calls Ahrar al-Sham in Arabic."""
+
+
+def with_other_rules(home: Path, tmp_path: Path) -> Bench:
+    """Give a copy of the home, and of the program whose files of groups take Ahrar's Arabic name for another group."""
+    code, root = tmp_path / "code", Path(__file__).parent.parent.parent
+    for name in ("sulh", "crawlers", "processors", "mappings"):
+        shutil.copytree(root / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in (
+        ("rebels", f"      ar: [{AHRAR}]\n", ""),
+        ("rebels", "      ar: [الأحرار]\n", ""),
+        ("independent", "ar: [(تنظيم |فصيل |)جند الأقصى]", f"ar: [(تنظيم |فصيل |)جند الأقصى, {AHRAR}]"),
+    ):
+        path = code / "processors" / "actors" / f"{name}.yml"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    shutil.copytree(home, tmp_path / "home")
+    return Bench(home=tmp_path / "home", code=code)
+
+
+def test_changed_rules_keep_what_analysts_decided_and_tell_nobody_twice(calm: Bench, tmp_path: Path) -> None:
+    bench = with_other_rules(calm.home, tmp_path)
+    stood = bench.exports()
+    before = [row["id"] for row in stood["alerts"]]
+    (swap,) = (row["id"] for row in stood["alerts"] if row["parties"] == ["ahrar-al-sham", "islamic-state"])
+    (confirmed, *_) = (id for id in before if id != swap)
+    bench.sulh("alerts", swap, "--dismiss", "no truce")
+    bench.sulh("alerts", confirmed, "--confirm")
+
+    said = bench.sulh("recompare", "--switch")
+    assert "alerts: 1 new, 1 withdrawn, 0 gone, 0 changed" in said
+    assert f"withdrawn {swap}  swap: ahrar-al-sham, islamic-state" in said and "dismissed: no truce (stays so)" in said
+    assert "analysts will be notified" not in said
+    assert bench.rows("alert", "--json") == []
+    (delivered,) = bench.rows("deliver", "--json")
+    assert (delivered["sent"], delivered["waiting"]) == (0, 0)
+    rows = {row["alert"]["id"]: row for row in bench.rows("alerts", "--json")}
+    assert (rows[swap]["queue"], rows[swap]["alert"]["state"]) == ("dismissed", "withdrawn")
+    assert [each["state"] for each in rows[swap]["deliveries"]] == ["sent"]
+    assert rows[confirmed]["queue"] == "confirmed"
+    (new,) = rows.keys() - set(before)
+    assert (rows[new]["queue"], rows[new]["alert"]["held"], rows[new]["deliveries"]) == ("held", "told", [])
+
+    # The rules as they were again: all is as it was.
+    back = Bench(home=bench.home)
+    back.sulh("recompare", "--switch")
+    assert back.exports() == stood
 
 
 def test_replay_without_its_archive_leaves_the_store_as_it_was(calm: Bench) -> None:

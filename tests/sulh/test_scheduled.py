@@ -16,6 +16,7 @@ from threading import Event, Thread
 import pytest
 
 from processors.archive import Archive
+from sulh.recompare import Change
 from sulh.scheduled import CommandError, WrongUsageError, arrived, changes_in_words, interval, spans, sulh
 
 ROOT = Path(__file__).parent.parent.parent
@@ -247,16 +248,31 @@ def test_how_often_to_look_is_written_as_in_a_sources_file() -> None:
 
 
 def test_what_would_change_is_said_for_a_person_to_agree_with() -> None:
-    change = {"kind": "comparison", "sort": "new", "about": "orton/C09", "before": "", "after": "supports"}
-    change |= {"sentence": "They agreed.", "url": "https://x.test/1"}
-    alert = change | {"kind": "alert", "sort": "gone", "before": "truce new", "after": ""}
-    said = changes_in_words([{"documents": 7, "switched": False, "changes": [change, alert]}], most=1)
-    assert said.splitlines() == [
-        "7 documents judged anew: 1 alerts gone, 1 comparisons new.",
+    common = {"source": "x_gb", "url": "https://x.test/1", "was": ""}
+    row = Change(
+        kind="comparison", sort="new", id="c1", about="orton/C09", document="d1", before="", after="reports (0.95)",
+        sentence="They [agreed](https://evil.test) <b>it</b>.", **common,
+    )  # fmt: skip
+    alert = Change(
+        kind="alert", sort="withdrawn", id="a1", about="truce: a, b", document="d1", before="new", after="withdrawn",
+        sentence="A truce.", verdict="dismissed: a rumour", sends=True, **common,
+    )  # fmt: skip
+    counts = {"alert": {"new": 0, "withdrawn": 1}, "comparison": {"new": 3}}
+    report = {"documents": 7, "switched": False, "counts": counts, "changes": [alert.to_json(), row.to_json()]}
+    assert changes_in_words([report]).splitlines() == [
+        "7 documents judged anew: 1 alerts withdrawn, 3 comparisons new.",
         "",
-        "- alert gone, orton/C09: truce new. “They agreed.” https://x.test/1",
-        "- and 1 more: `sulh recompare --most 0 --json` prints them all",
+        "",
+        "**Alerts**",
+        "",
+        "- **withdrawn** truce: a, b a1: new → withdrawn. An analyst decided “dismissed: a rumour”, which stays."
+        " **Analysts will be notified of it.** “A truce.” x\\_gb: <https://x.test/1>",
+        "",
+        "**Comparisons**",
+        "",
+        # Text from the web makes no link and no markup.
+        "- **new** orton/C09: reports \\(0.95\\). “They \\[agreed\\]\\(https://evil.test\\) \\<b\\>it\\</b\\>.” x\\_gb:"
+        " <https://x.test/1>",
+        "- and 2 more: `sulh recompare --json` prints them all",
     ]
-    assert changes_in_words([{"documents": 7, "switched": False, "changes": []}]).startswith(
-        "7 documents judged anew: no"
-    )
+    assert "nothing changes" in changes_in_words([{"documents": 7, "switched": False, "counts": {}, "changes": []}])

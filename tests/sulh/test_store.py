@@ -375,6 +375,27 @@ def test_a_delivery_is_claimed_by_one_worker_and_settled_once(store: Store, open
     assert store.enqueue(alert(doc).id, ["mail"], at=later) == 0
 
 
+def test_what_was_withdrawn_or_dismissed_before_it_went_out_is_not_sent(store: Store) -> None:
+    doc = document("https://a.example/1")
+    first, second, third = (alert(doc, id=id) for id in ("first", "second", "third"))
+    store.write([processed(doc)])
+    store.write_alerts([first, second, third])
+    for one in (first, second, third):
+        store.enqueue(one.id, ["mail"], at=NOON)
+    store.judge(second.id, "dismissed", "a rumour", at=NOON)
+    withdrawn = replace(first, state="withdrawn", withdrawn="reading")
+    store.write_alerts([withdrawn, second, third])
+    assert {one.id: one.withdrawn for one in store.alerts()} == {"first": "reading", "second": "", "third": ""}
+    due = store.due(channels=["mail"], now=NOON)
+    assert due is not None and due.alert == third.id
+    assert store.claim(due.id, now=NOON)
+    assert store.due(channels=["mail"], now=NOON) is None
+    # What comes back is sent after all.
+    store.write_alerts([first, second, third])
+    due = store.due(channels=["mail"], now=NOON)
+    assert due is not None and due.alert == first.id
+
+
 def finding(about: str = "outlet_uk", **fields: object) -> Finding:
     given = {"kind": "silent", "said": "no news", "todo": "look", "first_at": NOON, "last_at": NOON, **fields}
     return Finding(id=digest("silent", about, str(given["first_at"])), about=about, **given)  # type: ignore[arg-type]
@@ -639,7 +660,10 @@ def test_a_store_of_version_1_is_brought_up_with_all_it_holds(tmp_path: Path) ->
 
     def columns() -> dict[str, set[str]]:
         with closing(sqlite3.connect(path)) as db:
-            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')")]
+            tables = [
+                name
+                for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index', 'view')")
+            ]
             return {name: {row[1] for row in db.execute(f"PRAGMA table_xinfo('{name}')")} for name in tables}
 
     doc = document("https://a.example/1")
@@ -649,7 +673,8 @@ def test_a_store_of_version_1_is_brought_up_with_all_it_holds(tmp_path: Path) ->
     with closing(sqlite3.connect(path)) as db:
         db.executescript(
             "DROP TABLE findings; DROP INDEX outcomes_by_document; ALTER TABLE outcomes DROP COLUMN processed_at;"
-            " PRAGMA user_version = 1;"
+            " DROP VIEW alert_queue; ALTER TABLE alerts DROP COLUMN withdrawn;"
+            " CREATE VIEW alert_queue AS SELECT id FROM alerts; PRAGMA user_version = 1;"
         )
     with closing(open_store(path)) as store:
         assert store.document(doc.id) == doc

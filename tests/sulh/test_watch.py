@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +20,6 @@ from click.testing import CliRunner, Result
 from processors.archive import Listed
 from processors.errors import SettingsError, StoreError
 from processors.records import Alert, Document, Member, digest
-from sulh import desk
 from sulh.cli import main
 from sulh.config import Settings
 from sulh.deliver import render_finding
@@ -32,7 +27,7 @@ from sulh.doctor import KINDS, Look
 from sulh.freshness import Freshness, freshness, percentile, slow
 from sulh.stores import Finding, Outcome, Processed, open_store
 from sulh.watch import MANY, SILENCE, WatchReport, fold, tell, told, watch
-from tests.crawlers.site import ROOT, Crawls, Reply, Site, article, item, rss
+from tests.crawlers.site import Crawls, Reply, Site, article, item, rss
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2014, 11, 15, 12, tzinfo=UTC)
@@ -46,8 +41,6 @@ class Hook:
     got: list[tuple[str, str]] = field(default_factory=list)
     """Title and text of each message."""
     refuse: bool = False
-    then: Callable[[], None] = lambda: None
-    """Called when a message has come, before it is answered."""
 
 
 @pytest.fixture
@@ -55,12 +48,11 @@ def hook() -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if not hook.refuse:
-                hook.got.append((sent["title"], sent["message"]))
-            hook.then()
             self.send_response(503 if hook.refuse else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
+            if not hook.refuse:
+                hook.got.append((sent["title"], sent["message"]))
 
         def log_message(self, *_: object) -> None: ...
 
@@ -95,17 +87,6 @@ class Bench:
         return {(one.kind, one.about) for one in self.watch().standing}
 
 
-def heard(crawls: Crawls, id: str, links: list[str], *, first: datetime, every: timedelta, past: bool = False) -> None:
-    """Write into the archive that a source brought one new item a crawl, which could not be had then."""
-    with crawls.archive.writer(id) as writer:
-        for number, link in enumerate(links):
-            at = first + number * every
-            writer.begin(at, past=past)
-            (due,) = writer.discover([Listed(address=link, url=link)], at).result().due
-            writer.fail(due, "http-503", at)
-            writer.end("ok", "", at)
-
-
 @pytest.fixture
 def bench(tmp_path: Path, hook: Hook) -> Bench:
     crawls = Crawls(tmp_path)
@@ -121,7 +102,13 @@ def test_an_outlet_gone_silent_is_told_once_and_gone_with_its_next_news(site: Si
     links = [f"{site.url}/{number}" for number in range(8)]
     began = datetime.now(UTC) - timedelta(days=24)
     bench.crawls.source("quiet_sy", "feed", f"{site.url}/feed")
-    heard(bench.crawls, "quiet_sy", links, first=began, every=12 * HOUR)
+    with bench.crawls.archive.writer("quiet_sy") as writer:
+        for number, link in enumerate(links):
+            at = began + number * timedelta(hours=12)
+            writer.begin(at)
+            (due,) = writer.discover([Listed(address=link, url=link)], at).result().due
+            writer.fail(due, "http-503", at)
+            writer.end("ok", "", at)
     site.pages = {f"/{number}": article("An old story.") for number in range(8)}
     site.pages["/feed"] = rss(*map(item, links))
     # Nobody has looked for weeks: that is not the outlet's silence.
@@ -140,64 +127,6 @@ def test_an_outlet_gone_silent_is_told_once_and_gone_with_its_next_news(site: Si
     mended = bench.watch()
     assert mended.standing == () and [one.id for one in mended.gone] == [first.new[0].id]
     assert len(hook.got) == 2
-
-
-def test_old_pages_that_a_backfill_brings_do_not_hide_that_a_source_is_silent(
-    site: Site, bench: Bench, hook: Hook
-) -> None:
-    links = [f"{site.url}/{number}" for number in range(8)]
-    site.pages = {f"/{number}": article("An old story.") for number in range(8)}
-    site.pages["/feed"] = rss(*map(item, links))
-    bench.crawls.source("quiet_sy", "feed", f"{site.url}/feed")
-    heard(bench.crawls, "quiet_sy", links, first=datetime.now(UTC) - timedelta(days=24), every=12 * HOUR)
-    assert bench.crawls.run("--source", "quiet_sy").code == 0
-    assert bench.standing() == {("silent", "quiet_sy")}
-    # Six months of the past, one after the other, as a scheduler fetches them.
-    older = [f"{site.url}/older/{number}" for number in range(6)]
-    now = datetime.now(UTC)
-    heard(bench.crawls, "quiet_sy", older, first=now - HOUR, every=timedelta(minutes=5), past=True)
-    assert bench.standing() == {("silent", "quiet_sy")}
-    # Nor do they make a source whose news come twice a day one that should bring some every five minutes.
-    pulse = bench.crawls.archive.pulse("quiet_sy")
-    assert set(pulse.gaps) == {12 * HOUR} and pulse.last_new is not None and now - pulse.last_new > timedelta(days=19)
-    assert bench.crawls.run("--source", "quiet_sy").code == 0
-    assert bench.standing() == {("silent", "quiet_sy")}
-    assert len(hook.got) == 1
-
-
-def test_a_backfill_mends_no_feed_and_breaks_none(site: Site, bench: Bench, hook: Hook) -> None:
-    good = rss(item(f"{site.url}/1"))
-    site.pages = {"/feed": good, "/1": article("A story.")}
-    site.pages["/sitemap.xml"] = Reply(
-        f"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'><url><loc>{site.url}/2</loc>"
-        "<lastmod>2014-11-15</lastmod></url></urlset>".encode(),
-        kind="application/xml",
-    )
-    site.pages["/2"] = article("An older story.")
-    bench.crawls.source("turned_sy", "feed", f"{site.url}/feed")
-    assert bench.crawls.run("--source", "turned_sy").code == 0
-
-    def backfill(code: int = 0) -> None:
-        past = ("--since", "2014-11-01", "--until", "2014-11-30", "--via", "sitemap")
-        assert bench.crawls.run("--source", "turned_sy", *past).code == code
-
-    for reply, kind in ((rss(), "empty-list"), (Reply(b"<!doctype html><html>Welcome</html>"), "no-list")):
-        site.pages["/feed"] = reply
-        bench.crawls.run("--source", "turned_sy")
-        assert bench.standing() == {(kind, "turned_sy")}
-        backfill()
-        assert bench.standing() == {(kind, "turned_sy")}
-        bench.crawls.run("--source", "turned_sy")
-        assert bench.standing() == {(kind, "turned_sy")}
-    assert bench.crawls.archive.health("turned_sy", now=datetime.now(UTC)).failures == 2
-    site.pages["/feed"] = good
-    bench.crawls.run("--source", "turned_sy")
-    assert bench.standing() == set()
-    # The person or the scheduler that fills in the past sees that it could not be read: the news are well.
-    site.pages["/sitemap.xml"] = Reply(b"<!doctype html><html>Welcome</html>")
-    bench.crawls.run("--source", "turned_sy", "--since", "2014-11-01", "--until", "2014-11-30", "--via", "sitemap")
-    assert bench.standing() == set()
-    assert [title for title, _ in hook.got] == ["sulh: empty-list: turned_sy", "sulh: no-list: turned_sy"]
 
 
 def test_a_feed_that_turned_into_a_page_or_became_empty_is_told_once(site: Site, bench: Bench, hook: Hook) -> None:
@@ -289,30 +218,6 @@ def test_a_finding_from_outside_is_told_once_while_it_keeps_coming(bench: Bench,
     assert len(hook.got) == 2
     quiet = watch(bench.settings, now=at + SILENCE)
     assert quiet.standing == () and len(quiet.gone) == 1
-
-
-def test_what_fails_once_a_day_is_told_once_and_again_after_it_was_well(bench: Bench, hook: Hook) -> None:
-    at = NOON
-    for _ in range(7):
-        # A scheduler comes a little later each day; a source that fails for long is asked once a day.
-        tell(bench.settings, "task-failed", "daily.crawl", said="it broke", now=at)
-        assert len(watch(bench.settings, now=at + 24 * HOUR).standing) == 1
-        at += 25 * HOUR
-    assert len(hook.got) == 1
-    tell(bench.settings, "task-failed", "daily.crawl", said="it broke anew", now=at + 24 * HOUR)
-    assert len(hook.got) == 2
-
-
-def test_a_finding_that_a_crash_kept_untold_is_told_also_when_it_is_gone_by_then(bench: Bench, hook: Hook) -> None:
-    # As `sulh watch` leaves it when it is killed between keeping a finding and putting it into the outbox.
-    stood = fold([], [look("silent", "quiet_sy"), look("disk", "disk")], now=NOON)
-    with closing(open_store(bench.settings.store_address)) as store:
-        store.write_findings(stood)
-    report = watch(bench.settings, now=NOON + HOUR)
-    assert report.standing == () and len(report.gone) == 2
-    watch(bench.settings, now=NOON + 2 * HOUR)
-    assert sorted(title for title, _ in hook.got) == ["sulh: disk: disk", "sulh: silent: quiet_sy"]
-    assert "gone 2014-11-15 13:00" in hook.got[0][1]
 
 
 def test_a_store_that_is_away_is_told_once_and_what_failed_meanwhile_too(
@@ -502,89 +407,3 @@ def test_an_address_that_cannot_be_used_is_named_by_its_setting(bench: Bench) ->
     with pytest.raises(SettingsError, match="SULH_OPERATORS: address 1") as raised:
         watch(wrong, now=NOON)
     assert "s3cret" not in str(raised.value)
-
-
-@pytest.fixture(params=["sqlite", "elasticsearch"])
-def commands(request: pytest.FixtureRequest, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of this bench in the variables that the commands read, over either store."""
-    if request.param == "elasticsearch":
-        address, access = request.getfixturevalue("elastic")
-        bench.settings = bench.settings.model_copy(update={"store": address, "store_prefix": access.prefix})
-        monkeypatch.setenv("SULH_STORE", address)
-        monkeypatch.setenv("SULH_STORE_PREFIX", access.prefix)
-    for name, value in {
-        "HOME": str(bench.settings.home),
-        "SOURCES": str(bench.settings.sources),
-        "ONLY_OWN_SOURCES": "true",
-        "OPERATORS": bench.settings.operators[0],
-        "ALLOW_LOOPBACK": "true",
-        "WORKERS": "1",
-    }.items():
-        monkeypatch.setenv(f"SULH_{name}", value)
-    return bench.settings
-
-
-def test_the_commands_find_what_is_wrong_with_three_outlets_and_tell_each_once(
-    site: Site, bench: Bench, hook: Hook, commands: Settings
-) -> None:
-    site.pages = {f"/{number}": article(f"The story of day {number}.") for number in range(8)}
-    links = [f"{site.url}/{number}" for number in range(8)]
-    site.pages |= {"/turned": rss(item(links[1])), "/counted": rss(item(links[2])), "/quiet": rss(*map(item, links))}
-    bench.crawls.source("turned_sy", "feed", f"{site.url}/turned")
-    bench.crawls.source("counted_sy", "feed", f"{site.url}/counted")
-    sulh("crawl")
-    sulh("process")
-
-    def look() -> tuple[list[str], list[tuple[str, str]]]:
-        report = json.loads(sulh("watch", "--json").stdout)
-        return report["new"], sorted((one["kind"], one["about"]) for one in report["findings"])
-
-    assert look() == ([], [])
-    # One brought news twice a day until three weeks ago, one's feed is a page now, one is miscounted.
-    bench.crawls.source("quiet_sy", "feed", f"{site.url}/quiet")
-    heard(bench.crawls, "quiet_sy", links, first=datetime.now(UTC) - timedelta(days=24), every=12 * HOUR)
-    site.pages["/turned"] = Reply(b"<!doctype html><html><body>Welcome to our new site</body></html>")
-    sulh("crawl")
-    sulh("process")
-    with closing(sqlite3.connect(commands.home / "archive" / "counted_sy" / "index.sqlite")) as db, db:
-        db.execute("UPDATE crawls SET discovered = discovered + 1 WHERE id = 1")
-    wrong = [
-        ("ledger", f"ledger of counted_sy, {datetime.now(UTC).date()}"),
-        ("no-list", "turned_sy"),
-        ("silent", "quiet_sy"),
-    ]
-    new, found = look()
-    assert (len(new), found) == (3, wrong)
-    assert look() == look() == ([], wrong)
-    assert sorted(title for title, _ in hook.got) == [f"sulh: {kind}: {about}" for kind, about in wrong]
-    with closing(open_store(commands.store_address, access=commands.access)) as store:
-        assert sorted((one.kind, one.about) for one in store.findings(standing=True)) == wrong
-    if not commands.on_server:
-        pages = desk.app(Path(commands.store_address))
-        text = asyncio.run(pages.client.request("GET", "/findings")).text
-        assert "3 findings stand" in text and all(about in text for _, about in wrong)
-
-
-def test_a_watch_that_is_killed_while_it_tells_loses_no_finding_and_tells_none_twice(
-    bench: Bench, hook: Hook, commands: Settings
-) -> None:
-    stood = fold([], [look("silent", f"quiet{number}_sy") for number in range(3)], now=NOON)
-    with closing(open_store(commands.store_address, access=commands.access)) as store:
-        store.write_findings(stood)
-    killed: list[int] = []
-
-    def kill() -> None:
-        if len(hook.got) == 2 and not killed:
-            killed.append(process.pid)
-            os.kill(process.pid, signal.SIGKILL)
-
-    hook.then = kill
-    call = [sys.executable, "-m", "sulh", "watch"]
-    with subprocess.Popen(call, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
-        assert process.wait(60) == -signal.SIGKILL
-    for _ in range(3):
-        sulh("watch")
-    # The second may have come or not, as far as the outbox knows: that is told, and it is not sent again by itself.
-    titles = [title.partition(": ")[2].partition(":")[0] for title, _ in hook.got]
-    assert sorted(titles) == ["delivery-unsure", "silent", "silent", "silent"]
-    assert len({title for title, _ in hook.got}) == 4
