@@ -523,6 +523,8 @@ class SqliteStore:
         with self._writing() as db:
             numbers = f"SELECT number FROM documents WHERE source IN ({marks})"
             db.execute(f"DELETE FROM documents_fts WHERE rowid IN ({numbers})", sources)
+            # The next documents may get their numbers.
+            db.execute(f"DELETE FROM sketch_terms WHERE document IN ({numbers})", sources)
             for table in ("documents", "revisions", "outcomes", "rejections"):
                 db.execute(f"DELETE FROM {table} WHERE source IN ({marks})", sources)
 

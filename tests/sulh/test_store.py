@@ -396,6 +396,17 @@ def test_what_was_withdrawn_or_dismissed_before_it_went_out_is_not_sent(store: S
     assert due is not None and due.alert == first.id
 
 
+def test_a_source_that_is_replayed_leaves_nothing_of_its_former_texts_behind(store: Store) -> None:
+    kept = document("https://a.example/1", source="outlet_uk", sketch=(1, 2))
+    last = document("https://b.example/1", source="outlet_fr", sketch=(2, 3))
+    store.write([processed(kept), processed(last)])
+    now = replace(last, sketch=(2, 4))
+    with store.rebuilding(without=["outlet_fr"]) as fresh:
+        fresh.write([processed(now)])
+    assert [row.document for row in store.sketched([3])] == []
+    assert {row.document for row in store.sketched([2])} == {kept.id, last.id}
+
+
 def finding(about: str = "outlet_uk", **fields: object) -> Finding:
     given = {"kind": "silent", "said": "no news", "todo": "look", "first_at": NOON, "last_at": NOON, **fields}
     return Finding(id=digest("silent", about, str(given["first_at"])), about=about, **given)  # type: ignore[arg-type]
