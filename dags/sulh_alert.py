@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +16,7 @@ from airflow.sdk import (
     task,
 )
 
-from sulh.scheduled import tell_operators
-
-DESK = f"http://127.0.0.1:{os.environ.get('SULH_DESK_PORT', '8020')}/"
+from sulh.scheduled import pages, tell_operators
 
 ABOUT = f"""
 Runs when a source brought documents (asset alias `sulh-documents`), and seven minutes past every hour, so that what
@@ -30,7 +27,7 @@ goes to each channel once, however often this runs.
 message; it is sent again by itself, at growing intervals, at the next runs. After a crash a delivery may stand as
 *unsure*: look whether it arrived, and if not, type `sulh deliver --resend-unsure`.
 
-Came out of it: [alerts]({DESK}alerts) in the desk, `sulh alerts` in the shell. To stop sending, pause this DAG.
+Came out of it: {pages("alerts")}; `sulh alerts` in the shell. To stop sending, pause this DAG.
 """
 
 

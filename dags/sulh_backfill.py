@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, AssetAlias, ExceptionRetryPolicy, Param, RetryAction, RetryRule, dag, task
 
-from sulh.scheduled import tell_operators
+from sulh.scheduled import pages, tell_operators
 
-DESK = f"http://127.0.0.1:{os.environ.get('SULH_DESK_PORT', '8020')}/"
 DOCUMENTS = AssetAlias("sulh-documents")
 
 ABOUT = f"""
@@ -27,7 +25,7 @@ source out and comes back to it between two months.
 **Gaps** stand in the log of each month: days without an item, lists that could not be read, pages that could not be
 had.
 
-Came out of it: [ledger]({DESK}ledger). Old reports come into the queue of alerts, and are not sent when they are older
+Came out of it: {pages("ledger")}. Old reports come into the queue of alerts, and are not sent when they are older
 than `alert_max_age_days`.
 """
 

@@ -19,10 +19,12 @@ from airflow.sdk import (
     task_group,
 )
 
-from sulh.scheduled import interval, tell_operators
+from sulh.scheduled import interval, pages, tell_operators
 
 EVERY = interval(os.environ.get("SULH_AIRFLOW_EVERY", "15m"))
-DESK = f"http://127.0.0.1:{os.environ.get('SULH_DESK_PORT', '8020')}/"
+GROUPS = os.environ.get("SULH_AIRFLOW_GROUPS", "100")
+"""At most so many crawls, and turns of judging, in a run: each task costs seconds of Airflow's own, and turns are taken
+one after the other. A hundred of them fit into a quarter of an hour."""
 DOCUMENTS = AssetAlias("sulh-documents")
 
 ABOUT = f"""
@@ -38,7 +40,7 @@ names the page or the store; what was left waits for the next run. `sulh doctor`
 **Clear** a task to run it again: it does what is left and nothing twice. **Mark as failed** ends a crawl cleanly.
 **Pause** this DAG and nothing is crawled any more.
 
-Came out of it: [ledger]({DESK}ledger), [sources]({DESK}sources). Each source that brought documents gives an event
+Came out of it: {pages("ledger", "sources")}. Each source that brought documents gives an event
 of the asset alias `sulh-documents`, with its counts, on which `sulh_alert` runs.
 """
 
@@ -69,10 +71,10 @@ of the asset alias `sulh-documents`, with its counts, on which `sulh_alert` runs
 def sulh_daily() -> None:
     @task(task_display_name="Say which sources are due", execution_timeout=timedelta(minutes=10))
     def list_due() -> list[dict[str, Any]]:
-        """`sulh sources due`: groups of sources of one host, several hosts in a group beyond a thousand."""
+        """`sulh sources due`: groups of sources of one host, several hosts in a group beyond a hundred."""
         from sulh.scheduled import sulh
 
-        return sulh("sources", "due", "--groups", "1000")
+        return sulh("sources", "due", "--groups", GROUPS)
 
     @task(
         task_display_name="Crawl a host",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from sulh.scheduled import tell_operators
-
-DESK = f"http://127.0.0.1:{os.environ.get('SULH_DESK_PORT', '8020')}/"
+from sulh.scheduled import pages, tell_operators
 
 ABOUT = f"""
 **Trigger** it after a change of a register, of the cues or of the extractor. It judges the whole archive anew beside
@@ -18,13 +15,15 @@ the store that serves, asks nobody on the network, and says which comparisons an
 under *Required Actions* a person reads the report and **approves** or **rejects**. Approved, all is judged anew once
 more and takes the store's place in one step; rejected, the store stays as it is.
 
-What was delivered and what analysts decided is kept: a dismissed alert stays dismissed.
+What was delivered and what analysts decided is kept: a dismissed alert stays dismissed. An alert that no text raises
+any more stays in sight as *withdrawn*. Nobody is notified again of texts that were notified of; a new alert that
+`sulh alert` will send is marked in the report.
 
 **Red?** The log names the page that cannot be judged, or the store. Nothing was switched: mend it and clear the task.
-On Elasticsearch this takes the key of the role admin.
+On Elasticsearch this takes the key of the role admin; with that of the pipeline it ends red at once. A team types
+`docker compose run --rm admin recompare` instead, then the same with `--switch`.
 
-By hand it is `sulh recompare`, and `sulh recompare --switch`. Came out of it: [claims]({DESK}claims),
-[alerts]({DESK}alerts).
+By hand it is `sulh recompare`, and `sulh recompare --switch`. Came out of it: {pages("claims", "alerts")}.
 """
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from sulh.scheduled import tell_operators
-
-DESK = f"http://127.0.0.1:{os.environ.get('SULH_DESK_PORT', '8020')}/"
+from sulh.scheduled import pages, tell_operators
 
 ABOUT = f"""
 Twice an hour: sources that bring less than they used to, or nothing; feeds that became something else; whether each
@@ -20,7 +17,7 @@ from publication to the store and to the channel. Each finding goes to the addre
 **Red?** It could not look: the log names the archive or the store. A run that found something is green; what it found
 stands in its log, and `sulh watch` says it again at any time.
 
-Look further: [sources]({DESK}sources), [ledger]({DESK}ledger), `sulh doctor`.
+Look further: {pages("sources", "ledger")}, `sulh doctor`.
 """
 
 

@@ -34,7 +34,7 @@ WORKERS = 4
 
 POOLS: Mapping[str, tuple[int, str]] = {
     # One worker less than there are, so that long crawls never keep an alert waiting.
-    "sulh_crawl": (3, "Crawls at once; each is of one host, or of several beyond a thousand"),
+    "sulh_crawl": (3, "Crawls at once; each is of one host, or of several beyond a hundred"),
     "sulh_turn": (1, "Judging and deciding, which is for one at a time"),
     "sulh_backfill": (1, "Months of the past at once"),
 }

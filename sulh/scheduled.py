@@ -213,6 +213,15 @@ def tell_operators(context: Mapping[str, Any]) -> None:
         print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
 
 
+def pages(*names: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Give links in Markdown to pages of the desk; over a server, which has no desk, what shows the same there."""
+    if environ.get("SULH_STORE", "").lower().startswith(("http://", "https://")):
+        said = "Kibana's dashboards (docs/kibana.md), or in a shell " + ", ".join(f"`sulh {name}`" for name in names)
+        return said
+    desk = f"http://127.0.0.1:{environ.get('SULH_DESK_PORT', '8020')}"
+    return ", ".join(f"[{name}]({desk}/{name})" for name in names) + " (on the machine where `sulh desk` runs)"
+
+
 def spans(first: str, last: str, *, most: int = 1000) -> list[dict[str, str]]:
     """Cut the days from `first` to `last` into months, or longer spans where there were more than `most`."""
     since, until = date.fromisoformat(first), date.fromisoformat(last)

@@ -5,32 +5,34 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sulh.airflow_home import POOLS
-from sulh.scheduled import words_of
+from sulh.scheduled import pages, words_of
 from tests.airflow.machine import ROOT, program
-from tests.command_lines import refusal
+from tests.command_lines import arguments, refusal
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 
 READING = """
-import json, sys, time
+import json, sys
 opened = []
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
 sys.addaudithook(lambda event, given: event.startswith("socket.") and opened.append(event))
 bags = {}
 for path in sys.argv[1:]:
-    began, before = time.process_time(), set(sys.modules)
+    before = set(sys.modules)
     bag = DagBag(dag_folder=path, bundle_name="dags-folder")
     bags[path] = {
-        "seconds": time.process_time() - began,
         "modules": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+        "sulh": sorted(name for name in sys.modules if name.partition(".")[0] in ("sulh", "processors", "crawlers")),
         "errors": bag.import_errors,
         "dags": {
             dag.dag_id: {
@@ -92,11 +94,55 @@ def test_every_file_holds_the_dag_of_its_name(read: dict[str, Any]) -> None:
 
 def test_reading_is_light_and_opens_nothing(read: dict[str, Any]) -> None:
     assert read["opened"] == []
-    heavy = {"crawlers", "processors", "scrapy", "trafilatura", "elasticsearch", "lxml", "pydantic_settings", "sqlite3"}
+    ours = {re.split(r"[<>=!~\[ ]", line)[0].replace("-", "_").lower() for line in dependencies()}
+    heavy = ours | {"crawlers", "processors", "lxml", "sqlite3", "yaml", "numpy", "pandas"}
     for path, bag in read["bags"].items():
-        assert not heavy & set(bag["modules"]), path
-        # Of processor time, so that a busy machine changes nothing: Airflow reads each file again every minute.
-        assert bag["seconds"] < 1, path
+        assert not heavy & {name.lower() for name in bag["modules"]}, path
+        # Of sulh no more than what starts its commands.
+        assert {name for name in bag["sulh"] if name.count(".")} <= {"sulh.scheduled"}, path
+
+
+def dependencies() -> list[str]:
+    """Give what sulh itself needs: a DAG file needs none of it."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        found: list[str] = tomllib.load(file)["project"]["dependencies"]
+    assert any(line.startswith("scrapy") for line in map(str.lower, found))
+    return found
+
+
+TASKS = {
+    "sulh_alert": {"decide": "sulh_turn", "deliver": "default_pool"},
+    "sulh_backfill": {
+        "cut": "default_pool",
+        "fetch": "sulh_backfill",
+        "process": "sulh_turn",
+        "all_is_done": "default_pool",
+    },
+    "sulh_daily": {
+        "list_due": "default_pool",
+        "host.crawl": "sulh_crawl",
+        "host.process": "sulh_turn",
+        "all_is_done": "default_pool",
+    },
+    "sulh_recompare": {"report": "sulh_turn", "agree": "default_pool", "switch": "sulh_turn"},
+    "sulh_watch": {"look": "default_pool"},
+}
+"""Each task with its pool: whoever judges or decides takes turns, and a host's patience is counted by crawls."""
+
+
+def test_tasks_and_their_pools_are_those_that_operators_know(read: dict[str, Any]) -> None:
+    found = {name: {task: one["pool"] for task, one in dag["tasks"].items()} for name, dag in dags(read).items()}
+    assert found == TASKS
+
+
+def test_what_the_pages_of_the_dags_tell_to_type_can_be_typed(read: dict[str, Any]) -> None:
+    for name, dag in dags(read).items():
+        lines = [words for code in re.findall(r"`([^`]+)`", dag["doc"]) if (words := arguments(code))]
+        assert lines, name
+        for words in lines:
+            assert refusal(words) == "", (name, words)
+        # Where there is no desk, no link leads to one.
+        assert "](http" not in pages("alerts", "ledger", environ={"SULH_STORE": "https://elasticsearch:9200"})
 
 
 def test_schedules_are_those_that_are_told(read: dict[str, Any]) -> None:
@@ -107,7 +153,7 @@ def test_schedules_are_those_that_are_told(read: dict[str, Any]) -> None:
     assert "sulh-documents" in found["sulh_alert"]["schedule"] and "7 * * * *" in found["sulh_alert"]["schedule"]
     assert found["sulh_alert"]["active"] == 1
     assert "22,52 * * * *" in found["sulh_watch"]["schedule"]
-    assert "Null" in found["sulh_backfill"]["schedule"]
+    assert "Null" in found["sulh_backfill"]["schedule"] and "Null" in found["sulh_recompare"]["schedule"]
 
 
 def test_each_task_can_be_understood_and_is_seen_when_it_fails(read: dict[str, Any]) -> None:
@@ -130,6 +176,7 @@ SAMPLES = {
     "params": {"source": "a_gb", "files": [str(ROOT / "README.md")], "switch": True},
     "span": {"from": "2014-11-01", "to": "2014-11-30"},
     "via": ["--via", "warc"],
+    "GROUPS": "100",
 }
 """What the tasks hand to their commands."""
 
