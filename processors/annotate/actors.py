@@ -178,6 +178,7 @@ _SINGLES = {
 }  # fmt: skip
 _APOSTROPHES = "'’‘ʼʻ`´ʿʾ′"
 _QUOTES = '«»“”„"'
+_MARKS = frozenset(_QUOTES)
 _LETTERLESS = frozenset(_APOSTROPHES + _QUOTES)
 # Apostrophes, quotation marks, combining marks, tatweel, vowel signs, what cannot be seen,
 # and each blank after a blank or hyphen.
@@ -647,7 +648,13 @@ def _decided(
             if alias.strength == "weak":
                 meant_here = armed and not _shouted(text, folded, start, end)
             elif alias.strength == "own":
-                meant_here = owners == {alias.actor} or _listed(alias, begins, stops, start, end)
+                meant_here = owners == {alias.actor} or (
+                    len(aliases) == 1
+                    and (
+                        _listed(alias, begins, stops, start, end)
+                        or (armed and _quoted(alias, text, folded, start, end))
+                    )
+                )
             else:
                 meant_here = not _place(index, plain, start, end, language)
             if meant_here:
@@ -657,11 +664,23 @@ def _decided(
 
 
 def _listed(alias: _Alias, begins: set[int], stops: set[int], start: int, end: int) -> bool:
-    """Tell whether a name with a capital stands in a list of groups: "Khorasan, Jund al-Aqsa and Ahrar al-Sham"."""
+    """Tell whether a name stands in a list of groups: "Khorasan, Jund al-Aqsa and Ahrar al-Sham"."""
+    if alias.arabic:
+        # و "and" is written together with what follows.
+        return end + 2 in begins
     if not alias.capitals or alias.capitals[0] != 0:
         return False
     # Room for a comma, or "and" in any of the languages, with blanks.
     return any(start - gap in stops or end + gap in begins for gap in range(1, 6))
+
+
+def _quoted(alias: _Alias, text: str, folded: _Folded, start: int, end: int) -> bool:
+    """Tell whether quotation marks say that a word is a name, in Arabic, which has no capitals: «الدولة»."""
+    if not alias.arabic:
+        return False
+    before = text[max(0, folded.original(start) - 2) : folded.original(start)]
+    after = text[folded.original(end - 1) + 1 : folded.original(end - 1) + 2]
+    return bool(after) and after in _MARKS and any(mark in _MARKS for mark in before)
 
 
 def _other_thing(index: _Index, alias: _Alias, plain: str, start: int, end: int) -> bool:

@@ -168,6 +168,39 @@ def test_a_parents_name_means_the_branch_that_the_text_is_about(
     assert [m.actor for m in mentions(text, language, day=day) if not m.adjectival] == expected
 
 
+@pytest.mark.parametrize(
+    ("expected", "language", "text"),
+    [
+        (["nusra", "islamic-state"], "ru", "Нусровцы перебежали к игиловцам."),
+        (["hts", "hurras-al-din"], "tr", "HTŞ'liler ile Hurrasuddin uzlaştı."),
+        (["islamic-state", "nusra"], "ar", "أمراء الدولة وجبهة النصرة"),
+        (["nusra", "islamic-state"], "ar", "عرضت النصرة هدنة على «الدولة»."),
+        (["is-libya"], "ar", "مقاتلو تنظيم الدولة في درنة. ثم انسحب التنظيم."),
+        (["nusra", "islamic-state"], "fr", "Les nosristes et les hommes de Baghdadi se sont parlé."),
+        (["boko-haram", "iswap"], "en", "Bakura's faction and Barnawi's men met."),
+        (["jnim", "isgs"], "fr", "la katiba Macina et l'EIGS"),
+        (["is-sinai", "jund-al-islam"], "en", "Islamic State's Sinai Province fought Jund al-Islam."),
+    ],
+)
+def test_people_nicknames_and_second_mentions_stand_for_the_group(
+    expected: list[str], language: str, text: str
+) -> None:
+    assert list(dict.fromkeys(m.actor for m in mentions(text, language) if not m.adjectival)) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ar", "قالت الدولة وحزب الله إن التنظيم الإداري جيد."),
+        ("en", "The council voted, the organisation agreed, and the Russian State organizations paid."),
+        ("tr", "Meclis toplandı, heyet Ankara'ya gitti."),
+        ("ru", "Режим прекращения огня и совет министров."),
+    ],
+)
+def test_common_words_are_no_second_mention_of_a_group_that_the_text_has_not_named(language: str, text: str) -> None:
+    assert [m.actor for m in mentions(text, language) if ACTORS[m.actor].jihadist] == []
+
+
 def test_a_title_is_placed_by_its_text() -> None:
     text = "In the hills of Puntland the militants fought for a week, elders in Bosaso said."
     assert named("Shabaab hunts ISIS", "en", context=text)[-1] == ("is-somalia", "ISIS")
