@@ -147,6 +147,7 @@ class _Forms(Knowledge):
     branch_before: _Names
     people_after: _Names
     people_before: _Names
+    linked: _Names
     parent: _Names
     belonging_after: _Names
     belonging_before: _Names
@@ -249,6 +250,7 @@ class _Index:
     branch_before: re.Pattern[str]
     people_after: re.Pattern[str]
     people_before: re.Pattern[str]
+    linked: re.Pattern[str]
     parent: re.Pattern[str]
     called: Mapping[str, Mapping[str, tuple[Actor, ...]]]
     """Whose name can mean which actors in which theatre."""
@@ -329,6 +331,7 @@ def _index(folder: Path = FOLDER) -> _Index:
         people_before=_words(
             forms.people_before, r"(?<!\w)(?:{})(?: \w+)?(?: the| le| la| les| d| de| du)?(?: l)? ?$", forms
         ),
+        linked=_words(forms.linked, r"(?:\w{1,4})? (?:{})(?!\w)", forms),
         parent=_words(forms.parent, r"(?<!\w)(?:{})", forms),
         called=_called(actors),
     )
@@ -719,7 +722,9 @@ def _meant(
     for number, (_, _, alias) in enumerate(taken):
         if alias.person is not None and alias.person.also:
             could = [id for id in (alias.actor, *alias.person.also) if _existed(index.actors[id], month)]
-            actors[number] = max(could, key=lambda id: counts[id]) if could else alias.actor
+            # Of those that the text names as often, the name that the group had when it was written.
+            since = {id: index.actors[id].since if month else "" for id in could}
+            actors[number] = max(could, key=lambda id: (counts[id], since[id])) if could else alias.actor
     return actors
 
 
@@ -828,11 +833,16 @@ _ARTICLES = frozenset({"the", "le", "la", "les", "l"})
 def _adjectival(
     index: _Index, text: str, folded: _Folded, taken: list[tuple[int, int, _Alias]], actors: list[str], number: int
 ) -> bool:
-    start, end, _ = taken[number]
+    start, end, alias = taken[number]
     plain = folded.text
     hyphened = index.hyphened.match(text, folded.original(end - 1) + 1)
     if hyphened or index.after.match(plain, end):
-        return True
+        if actors[number] == alias.actor:
+            return True
+        # Where it is known which branch: "al-Qaeda-linked militants" are its men, "al-Qaeda-linked JNIM" is named.
+        linked = index.linked.match(plain, end)
+        alone = number + 1 == len(taken) or taken[number + 1][0] - end > 2 * _BESIDE
+        return not (linked and alone and index.people_after.match(plain, linked.end()))
     if index.branch_after.match(plain, end):
         return _describes(index, plain, taken, actors, number, start)
     if not _may_stand_after(index, plain, start):

@@ -179,6 +179,8 @@ def test_a_parents_name_means_the_branch_that_the_text_is_about(
         (["nusra", "islamic-state"], "fr", "Les nosristes et les hommes de Baghdadi se sont parlé."),
         (["boko-haram", "iswap"], "en", "Bakura's faction and Barnawi's men met."),
         (["jnim", "isgs"], "fr", "la katiba Macina et l'EIGS"),
+        (["al-shabaab"], "en", "Al-Qaeda-linked militants attacked in Puntland."),
+        (["jnim"], "en", "Al-Qaeda-linked JNIM militants attacked in Mali."),
         (["is-sinai", "jund-al-islam"], "en", "Islamic State's Sinai Province fought Jund al-Islam."),
     ],
 )
