@@ -78,7 +78,7 @@ def test_a_neighbour_is_not_taken_for_one_of_the_five(name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", " \n", "12:30 – 45 %", "IŞİD", "Hayat Tahrir al-Sham", "NUSRA FRONT", "Нусра", "…"]
 )
-def test_names_and_headlines_are_too_little(text: str) -> None:
+def test_names_are_too_little(text: str) -> None:
     assert language(text) == "und"
     assert language("", title=text) == "und"
 
@@ -91,10 +91,43 @@ def test_a_truce_of_one_sentence_is_enough_where_its_small_words_are_clear() -> 
     assert language("Обе группировки договорились прекратить бои в лагере на неделю, сказал один из старейшин.") == "ru"
 
 
-def test_a_declaration_settles_a_short_text_of_its_script_only() -> None:
-    text = "اتفاق الفصيلين: وقف القتال، تبادل الأسرى، فتح الطريق"
+HEADLINES = {
+    "en": ["Truce holds between Nusra and ISIS in Qalamoun", "BOKO HARAM FACTION PLEDGES ALLEGIANCE TO BAGHDADI"],
+    "fr": ["Sahel : trêve fragile entre jihadistes rivaux", "Nosra dément tout accord avec Daech"],
+    "tr": ["Nusra ile IŞİD Yermuk'ta anlaştı", "Cihatçı örgütler silah bıraktı"],
+    "ar": ["هدنة بين النصرة وداعش في القلمون", "اتفاق الفصيلين: وقف القتال، تبادل الأسرى"],
+    "ru": ["«Нусра» и ИГИЛ заключили перемирие", "Боевики обменялись пленными под Дейр-эз-Зором"],
+}
+FOREIGN_HEADLINES = [
+    "Dschihadisten vereinbaren Waffenruhe bei Aleppo",
+    "Yihadistas rivales acuerdan una tregua en Alepo",
+    "Jihadisti rivali firmano una tregua vicino ad Aleppo",
+    "Jihadisten sluiten bestand bij Aleppo",
+    "Jihadistas rivais acertam trégua em Alepo",
+    "Kelompok jihad sepakat gencatan senjata di Aleppo",
+    "Cihadçı qruplar Hələb yaxınlığında atəşkəs elan edib",
+    "گروه‌های جهادی در حلب آتش‌بس اعلام کردند",
+    "جہادی گروہوں نے حلب میں جنگ بندی کر لی",
+    "Бойовики домовилися про перемир'я під Алеппо",
+    "Джихадистите договориха примирие край Алепо",
+    "Џихадисти су склопили примирје код Алепа",
+]
+
+
+@pytest.mark.parametrize("code", HEADLINES)
+def test_a_headline_is_told_by_itself(code: str) -> None:
+    assert {language("", title) for title in HEADLINES[code]} == {code}
+
+
+@pytest.mark.parametrize("title", FOREIGN_HEADLINES)
+def test_a_headline_in_another_language_is_none_of_the_five(title: str) -> None:
+    assert language("", title) == "und"
+
+
+def test_a_declaration_settles_a_doubt_in_its_script_only() -> None:
+    text = "Front al-Nosra : Ahrar, Jaïch"
     assert language(text) == "und"
-    assert language(text, declared="ar-SY") == "ar"
+    assert language(text, declared="fr-FR") == "fr"
     assert language(text, declared="ru") == "und"
 
 
