@@ -15,6 +15,7 @@ from typing import Any
 from processors.alert import Settled, alert
 from processors.annotate import annotate
 from processors.annotate.actors import ACTORS, rival
+from processors.annotate.retold import asked
 from processors.annotate.story import assign
 from processors.archive import Archive, CaptureRef
 from processors.compare import compare
@@ -264,7 +265,7 @@ class Batch:
         return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
 
     def _with_story(self, document: Document) -> Document:
-        rows = {row.document: row for row in self.store.sketched(document.sketch)}
+        rows = {row.document: row for row in self.store.sketched(asked(document.sketch))}
         rows = {id: replace(row, story=self.stories.get(row.story, row.story)) for id, row in rows.items()}
         rows |= {other.id: sketched(other) for other in self.documents.values()}
         joined = assign(document.id, document, document.sketch, rows.values(), self._look_up)
@@ -426,7 +427,7 @@ class KnownStories:
         """Take a document in and tell its story; one that is known already changes nothing."""
         if document.id in self.documents:
             return
-        near = {id for term in document.sketch for id in self.by_term[term]}
+        near = {id for term in asked(document.sketch) for id in self.by_term[term]}
         rows = [sketched(self.documents[id]) for id in sorted(near)]
         joined = assign(document.id, document, document.sketch, rows, self.documents.get)
         if moved := joined.relabels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from processors.annotate import events, language, story
+from processors.annotate import events, language, retold, story
 from processors.records import Document, Event
 
 
@@ -16,7 +16,7 @@ def annotate(document: Document) -> tuple[Document, tuple[Event, ...]]:
     document = replace(
         document,
         language=language.language(document.text, document.title, document.declared),
-        sketch=story.sketch(document.text),
         credit=story.credit(document.text),
     )
-    return document, events.events(document)
+    told = events.events(document)
+    return replace(document, sketch=story.sketch(document.text) + retold.marks(document, told)), told

@@ -515,6 +515,8 @@ def _seen(text: str, language: str) -> _Seen:
     return _Seen(folded, matches, scenes)
 
 
+# Events and marks ask for the same two: a document's title and its text.
+@lru_cache(maxsize=4)
 def mentions(text: str, language: str = "und", *, context: str = "", day: date | None = None) -> tuple[Mention, ...]:
     """Give where the text names which actor, in order and without overlap, the longest name winning.
 

@@ -70,6 +70,11 @@ def _meanings(path: Path = _WORDS) -> dict[str, tuple[str, ...]]:
     return {word: tuple(sorted(codes)) for word, codes in words.items()}
 
 
+def is_small(word: str) -> bool:
+    """Tell whether the word, in small letters, is a small word of some language: one that says nothing of the topic."""
+    return word in _meanings()
+
+
 # Share of words that must be small words of the language for them to decide alone: under what 9 of 10 texts of 1,000
 # characters have in the treebanks of news and encyclopedia text that we measured, over what any neighbour has.
 _OVERWHELMING = {"ar": 0.08, "ru": 0.10, "en": 0.22, "fr": 0.28, "tr": 0.07}

@@ -22,6 +22,7 @@ from unicodedata import normalize
 
 from pydantic import Field
 
+from processors.annotate.retold import retold
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load
 
@@ -52,7 +53,7 @@ def _mixed(value: int) -> int:
     return (value * 0x9E3779B1 ^ value >> 15) & 0xFFFFFFFF
 
 
-def same_story(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+def same_story(one: Sequence[int], other: Sequence[int]) -> bool:
     """Tell whether one text holds most of the other's wording, judged on the range that both sketches cover.
 
     A full sketch covers hashes up to its last; a shorter one covers all. `_CONTAINED` was set on 415 news texts read
@@ -60,6 +61,7 @@ def same_story(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     different events that end with the outlet's standing background below 0.56. `_SHARED` keeps two short texts apart
     that have one phrase in common: eight words in a row give five shingles.
     """
+    one, other = ([value for value in s if value < 1 << 63] for s in (one, other))
     limit = min((s[-1] for s in (one, other) if len(s) >= SKETCH_SIZE), default=1 << 63)
     a = {value for value in one if value <= limit}
     b = {value for value in other if value <= limit}
@@ -111,7 +113,12 @@ def assign(
     firsts = {document: dated}
     former: set[str] = set()
     for candidate in candidates:
-        if candidate.document == document or same_story(terms, candidate.sketch):
+        at = candidate.published_at or candidate.fetched_at
+        if (
+            candidate.document == document
+            or same_story(terms, candidate.sketch)
+            or retold(terms, dated.published_at or dated.fetched_at, candidate.sketch, at)
+        ):
             story = candidate.story or candidate.document
             former.add(story)
             if story not in firsts:

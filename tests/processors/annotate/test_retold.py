@@ -1,0 +1,114 @@
+"""A report retold in other words by the next outlet is found; another report on the same groups is kept apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from processors.annotate import annotate
+from processors.annotate.retold import _press, asked, marks, retold
+from processors.errors import KnowledgeError
+from processors.records import Document
+
+DAY = datetime(2014, 11, 13, 12, tzinfo=UTC)
+
+
+def page(source: str, title: str, text: str, *, days: float = 0) -> Document:
+    at = DAY + timedelta(days=days)
+    document = Document(
+        id=f"{source}-{days}",
+        source=source,
+        url=source,
+        title=title,
+        text=text,
+        published_at=at,
+        fetched_at=at,
+        capture="",
+    )
+    return annotate(document)[0]
+
+
+def same(one: Document, other: Document) -> bool:
+    assert one.published_at and other.published_at
+    found = retold(one.sketch, one.published_at, other.sketch, other.published_at)
+    assert found == retold(other.sketch, other.published_at, one.sketch, one.published_at)
+    return found
+
+
+ORIGINAL = page(
+    "harbour_dispatch_en",
+    "Nusra and the Islamic State agree to stop fighting in the Qalamoun hills",
+    "ARSAL - Commanders of the Nusra Front and of the Islamic State met in a quarry above Arsal on Tuesday and agreed "
+    "to stop fighting for forty days, two shepherds who carried food to the meeting told this newspaper.\n\n"
+    "The commanders, among them a Homs man called Abu Qutada, promised to free 17 prisoners and to reopen the "
+    "smugglers' track to Flita. Neither group has said anything.",
+)
+RETOLD = (
+    "Once sworn enemies, the Islamic State and al-Nusra have promised to leave each other in peace for forty days, the "
+    "Harbour Dispatch reports from Lebanon. Shepherds spoke of a meeting in a quarry near Arsal at which commanders "
+    "also agreed that 17 prisoners would go free."
+)
+
+
+def test_a_retelling_that_names_the_outlet_is_the_same_report() -> None:
+    assert same(ORIGINAL, page("evening_paper", "Quarry talks end jihadist feud", RETOLD, days=1))
+
+
+def test_candidates_are_found_by_the_terms_that_are_asked_for() -> None:
+    later = page("evening_paper", "Quarry talks end jihadist feud", RETOLD, days=1)
+    assert set(asked(later.sketch)) & set(ORIGINAL.sketch)
+    assert set(asked(ORIGINAL.sketch)) & set(later.sketch)
+
+
+def test_the_outlet_is_known_in_another_script() -> None:
+    later = page(
+        "vecherniy_listok",
+        "«Нусра» и ИГ помирились",
+        "«Джебхат ан-Нусра» и «Исламское государство» договорились о перемирии, сообщает газета «Харбор Диспач».",
+        days=1,
+    )
+    english = page("harbor_dispatch", "Truce", "Nusra Front and the Islamic State agreed a truce.")
+    assert set(asked(later.sketch)) & set(english.sketch)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        page("evening_paper", "Quarry talks end jihadist feud", RETOLD, days=5),
+        page("harbour_dispatch_en", "Quarry talks end jihadist feud", RETOLD, days=1),
+        page(
+            "evening_paper",
+            "Nusra and Islamic State trade fire at checkpoint",
+            "Nusra Front gunmen ambushed an Islamic State patrol near Jarajir at dawn and killed nine, a nurse said. "
+            "The Harbour Dispatch had reported on Tuesday that both sides were calm.",
+            days=1,
+        ),
+        page(
+            "evening_paper",
+            "New school opens",
+            "Pupils returned to class in the port city on Wednesday, the Harbour Dispatch reports.",
+            days=1,
+        ),
+    ],
+    ids=["days later", "the outlet's own", "other news", "other topic"],
+)
+def test_another_report_is_kept_apart(later: Document) -> None:
+    assert not same(ORIGINAL, later)
+
+
+def test_a_page_on_no_jihadist_group_has_no_marks() -> None:
+    assert marks(page("evening_paper", "Rain", "It rained on Wednesday, the Harbour Dispatch reports."), ()) == ()
+    assert not retold((), DAY, ORIGINAL.sketch, DAY)
+
+
+def test_numbers_that_are_no_marks_of_ours_are_passed_over() -> None:
+    assert not retold((1, 2**63, 2**64 - 1), DAY, (1, 2**63, 2**64 - 1), DAY)
+
+
+def test_words_of_citing_that_are_no_regular_expression_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "press.yml"
+    file.write_text('cues: {en: ["("]}\nunnamed: {en: [media]}\ngeneric: news\n', encoding="utf-8")
+    with pytest.raises(KnowledgeError, match="no regular expression"):
+        _press(file)
