@@ -34,6 +34,7 @@ from processors.records import (
 )
 from processors.sentences import sentences
 from processors.terms import TermLanguage, Terms
+from processors.voices import Heard, heard
 
 WINDOW = timedelta(days=21)
 """A report joins an alert up to three weeks after the last that affirmed it: the article takes up a week of reports of
@@ -56,9 +57,9 @@ turn, and reports of it stand for themselves."""
 ECHO = timedelta(days=7)
 """For a week after a collapse others still repeat the old report, as the outlets of P5 to P16 did: nothing new."""
 
-RECENT_FIGHT = timedelta(days=60)
+RECENT_FIGHT = timedelta(days=90)
 """How far back a fight of the parties counts as what the deal would undo: the article names attacks of the two months
-before (P15, P17)."""
+before (P15, P17), and analysts who labelled reports went back about three."""
 
 HOSTILE_ACTS: frozenset[Kind] = frozenset({"clash", "split"})
 """What ends a deal. A refusal or an ultimatum counters the report instead."""
@@ -78,6 +79,12 @@ CONCLUDED: frozenset[Kind] = frozenset({"truce", "pact", "merger", "pledge", "sw
 
 CALM: frozenset[Kind] = frozenset({"truce", "pact", "cooperation", "negotiation"})
 """Kinds of which a headline that tells of fighting between the same two tells the opposite."""
+
+HEAD = 400
+"""Characters of a text in which a fact check says that what it checks is old: the first paragraph."""
+
+LEAD = 4
+"""Sentences at the head of a text in which wires name their source: the first two paragraphs."""
 
 GAINING_CAMPS = frozenset({"rebel", "regime", "kurdish", "shia-militia", "coalition", "state"})
 """Camps at war with both sides of the split: they gain when the two pass for one (C28)."""
@@ -420,12 +427,13 @@ def _outweighs(no: _Bid, bid: _Bid) -> bool:
 def _headline(document: Document) -> str:
     """Tell what a headline says of the report that the text retells: a denial, or old news found out; else nothing.
 
-    Two words of denial deny a denial. That news is old is also said at the end of a short text that corrects itself.
+    That news is old is also said at the head of a text, or of a short one that corrects itself.
     """
-    found = _terms().find(document.title, document.language)
-    if any(hit.concept == "recycled" for hit in (*found, *_terms().find(document.text[:400], document.language))):
+    found = {hit.concept for hit in _terms().find(document.title, document.language)}
+    head = {hit.concept for hit in _terms().find(document.text[:HEAD], document.language)}
+    if "recycled" in found | head:
         return "recycled"
-    return "denial" if len([hit for hit in found if hit.concept == "denials"]) == 1 else ""
+    return "denial" if "denials" in found and "denied_denials" not in found else ""
 
 
 def _touch(one: _Bid, other: _Bid) -> bool:
@@ -518,7 +526,7 @@ def _front(told: Sequence[Event], language: str) -> str:
     for event in firsts:
         named = {hit.concept for hit in _terms().find(f"{event.sentence} {event.place}", language)}
         for front in FRONTS:
-            if front in named:
+            if front in named and "namesakes" not in named:
                 return front
     return ""
 
@@ -977,7 +985,12 @@ class _Words(Knowledge):
     doubts: Mapping[TermLanguage, tuple[str, ...]]
     demands: Mapping[TermLanguage, tuple[str, ...]]
     unbearable: Mapping[TermLanguage, tuple[str, ...]]
+    namesakes: Mapping[TermLanguage, tuple[str, ...]]
+    units: Mapping[TermLanguage, tuple[str, ...]]
+    fought_lately: Mapping[TermLanguage, tuple[str, ...]]
+    own_doubts: Mapping[TermLanguage, tuple[str, ...]]
     recycled: Mapping[TermLanguage, tuple[str, ...]]
+    denied_denials: Mapping[TermLanguage, tuple[str, ...]]
     denials: Mapping[TermLanguage, tuple[str, ...]]
     commentators: Mapping[TermLanguage, tuple[str, ...]]
     deals: Mapping[TermLanguage, tuple[str, ...]]
@@ -997,6 +1010,14 @@ class _Line(NamedTuple):
     words: frozenset[str]
     told: bool
     """Whether it tells of the deal itself, or stands beside a sentence that does."""
+    lead: bool
+    """Whether it stands in the headline or at the head of the text, where reports give their source."""
+    by: Heard
+
+    @property
+    def vouches(self) -> bool:
+        """Whether who speaks there speaks for the report, not against it."""
+        return not self.words & {"doubts", "denials"} and "silent" not in self.by.words
 
 
 def _lines(joined: _Joined) -> list[_Line]:
@@ -1013,7 +1034,9 @@ def _lines(joined: _Joined) -> list[_Line]:
         for number, (start, end) in enumerate(spans):
             hits = _terms().find(text[start:end], document.language)
             beside = any(told[max(0, number - 1) : number + 2])
-            lines.append(_Line(joined, text[start:end], frozenset(hit.concept for hit in hits), beside))
+            words = frozenset(hit.concept for hit in hits)
+            lead = name == "title" or number < LEAD
+            lines.append(_Line(joined, text[start:end], words, beside, lead, heard(text[start:end], document.language)))
     return lines
 
 
@@ -1063,13 +1086,18 @@ def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence
         language = joined.page.document.language
         # "An opposition official" is nobody's name, and an agency was not there.
         spoken = {hit.concept for hit in _terms().find(attribution.speaker, language)}
-        if not attribution.named or spoken & {"press", "anonymous"}:
+        by = heard(event.sentence, language)
+        if not attribution.named or spoken & {"press", "anonymous"} or "nameless" in by.words:
             continue
-        if attribution.actor or any(hit.concept == "role" for hit in _terms().find(event.sentence, language)):
-            document = joined.page.document.id
-            note = f"not shown: {attribution.speaker} is named, with a role or group"
-            return Signal(name=name, shown=False, sentence=event.sentence, document=document, note=note)
+        if attribution.actor or by.person:
+            return _answered(name, joined, event.sentence, f"{attribution.speaker} is named, with a role or group")
         bare = bare or (joined, event, attribution)
+    for line in lines:
+        if line.vouches and line.by.answers and (line.by.person or line.told or line.lead):
+            who = f"{line.by.person} is named, with a role" if line.by.person else "a body with a name says so"
+            return _answered(name, line.joined, line.text, who)
+        if line.vouches and "signed" in line.by.words and "nameless" not in line.by.words and (line.told or line.lead):
+            return _answered(name, line.joined, line.text, "it stands in a statement, a paper or a recording of theirs")
     if bare is not None:
         return _shown(
             name, bare[0], bare[1].sentence, f"only “{bare[2].speaker}” is given, with neither role nor group"
@@ -1082,6 +1110,12 @@ def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence
             return _shown(name, line.joined, line.text, "told by sources without a name")
     first = cluster.affirmed[0]
     return _shown(name, first, _told(first.bid).sentence, "no speaker is given for the report at all")
+
+
+def _answered(name: str, joined: _Joined, sentence: str, note: str) -> Signal:
+    """Give the sentence that answers the question of a signal, so that it is not shown."""
+    document = joined.page.document.id
+    return Signal(name=name, shown=False, sentence=sentence, document=document, note=f"not shown: {note}")
 
 
 def _interested_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence[_Line], groups: _Groups) -> Signal:
@@ -1098,11 +1132,16 @@ def _interested_source(cluster: _Cluster, origins: Sequence[str], lines: Sequenc
             return _shown(
                 name, joined, event.sentence, f"{attribution.speaker} speaks for the side that would be joined"
             )
-    for line_ in lines:
-        if line_.told and "interested" in line_.words:
-            return _shown(
-                name, line_.joined, line_.text, "the source's own side fights both, and gains if they pass for one"
-            )
+    joins = not cluster.kinds.isdisjoint({"pledge", "merger"})
+    for one in lines:
+        if not one.vouches or not (one.told or one.lead):
+            continue
+        gains = one.by.side == "side" or (one.by.side == "opposition" and "rebel" not in own)
+        if "interested" in one.words or gains:
+            note = "the source's own side fights both, and gains if they pass for one"
+            return _shown(name, one.joined, one.text, note)
+        if joins and "mouthpiece" in one.by.words:
+            return _shown(name, one.joined, one.text, "the media of the side that would be joined tell it")
     note = "not shown: no source of the opposition, a government or another enemy of both was found beside the report"
     return Signal(name=name, shown=False, note=note)
 
@@ -1128,12 +1167,15 @@ def _named(cluster: _Cluster, origin: str) -> str:
 
 def _local_exception(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     name = "local_exception"
+    joins = not cluster.kinds.isdisjoint({"pledge", "merger"})
     for joined in cluster.affirmed:
         for event in joined.bid.events:
             if front := _front([event], joined.page.document.language):
                 return _shown(name, joined, event.sentence, f"it is about {front.title()}, where fighters stand alone")
     for line in lines:
-        if "local" in line.words and (line.told or "deals" in line.words):
+        if "namesakes" in line.words or not (line.told or "deals" in line.words):
+            continue
+        if "local" in line.words or (joins and line.told and "units" in line.words):
             return _shown(name, line.joined, line.text, "it is about local or cut-off fighters")
     note = "not shown: neither Qalamoun, Arsal nor Yarmouk, nor words for local or cut-off fighters, beside the report"
     return Signal(name=name, shown=False, note=note)
@@ -1144,6 +1186,16 @@ def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights,
     for line in lines:
         if "against_interest" in line.words and line.told:
             return _shown(name, line.joined, line.text, "the text itself says what the deal would give away")
+    for joined in cluster.affirmed:
+        for bid in joined.page.fights:
+            event = next((one for one in bid.events if one.kind == "clash"), None)
+            if event is not None and cluster.akin(bid, groups) and _lately(event, joined.page):
+                note = "the parties fought each other shortly before, says the report itself"
+                return _shown(name, joined, event.sentence, note)
+    for line in lines:
+        if "fought_lately" in line.words and line.told:
+            note = "the parties fought each other shortly before, says the report itself"
+            return _shown(name, line.joined, line.text, note)
     found: list[tuple[datetime, tuple[str, datetime, str], Event]] = []
     for id in sorted({id for pair in cluster.bid.pairs for id in pair}):
         for page, bid in fights.get(id, ()):
@@ -1156,6 +1208,10 @@ def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights,
         return Signal(name=name, shown=True, sentence=event.sentence, document=event.document, note=note)
     note = f"not shown: no fight of the parties in the {RECENT_FIGHT.days} days before, and no such words in the texts"
     return Signal(name=name, shown=False, note=note)
+
+
+def _lately(event: Event, page: _Page) -> bool:
+    return event.date is None or event.date >= (page.at - RECENT_FIGHT).date()
 
 
 def _counter_report(cluster: _Cluster) -> Signal:
@@ -1175,6 +1231,8 @@ def _counter_report(cluster: _Cluster) -> Signal:
 def _expert_doubt(lines: Sequence[_Line]) -> Signal:
     name = "expert_doubt"
     for before, line in zip((None, *lines), lines, strict=False):
+        if "own_doubts" in line.words:
+            return _shown(name, line.joined, line.text, "who writes doubts it")
         if {"experts", "doubts"} <= line.words:
             return _shown(name, line.joined, line.text, "officials or experts doubt it in the same text")
         if (

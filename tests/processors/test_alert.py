@@ -528,3 +528,52 @@ def test_an_alert_that_joins_another_one_stays_in_sight_where_it_was_judged() ->
     settled = {late.id: Settled.of(late, judged=True), first.id: Settled.of(first)}
     found = {one.id: one.withdrawn for one in decide(report("a"), report("b", day=2), settled=settled)}
     assert found == {first.id: "", late.id: "joined"}
+
+
+# What is retold is no report
+
+
+def titled(title: str, *tellings: Telling, kind: Kind = "clash", language: str = "en") -> Report:
+    """Give a report whose headline tells of the kind, and whose text tells the rest."""
+    one = report("a", *tellings, title=title, language=language)
+    first = one.events[0]
+    head = Event.from_json(
+        {**first.to_json(), "id": "head", "kind": kind, "field": "title", "start": 0, "end": len(title)}
+        | {"sentence": title, "modality": "stated", "polarity": "affirmed"}
+    )
+    return Report(one.document, (head, *one.events))
+
+
+def test_a_headline_that_tells_of_fighting_makes_the_deal_something_retold() -> None:
+    said = Telling(sentence="Days before, rebels said that the two had agreed a truce.")
+    assert decide(titled("Islamic State and Nusra clash", said)) == ()
+    swap = Telling(kind="swap", sentence="They exchanged prisoners all the same.")
+    assert len(decide(titled("Islamic State and Nusra clash", swap))) == 1
+    assert len(decide(titled("Islamic State and Nusra agree a truce", said, kind="truce"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        ("en", "Nusra dismisses talk of a deal as a fairy tale"),
+        ("ar", "النصرة تنفي ما قيل عن اجتماع"),
+        ("ru", "«Нусра» назвала сообщения о встрече выдумкой"),
+        ("fr", "Al-Nosra dément toute rencontre"),
+        ("tr", "Nusra toplantı haberini yalanladı"),
+        ("en", "Fact check: the announcement is from 2013"),
+        ("ru", "Это старая новость: снимок сделан пять лет назад"),
+    ],
+)
+def test_a_headline_that_denies_it_or_finds_it_old_makes_no_report(language: str, title: str) -> None:
+    assert decide(report("a", title=title, language=language)) == ()
+
+
+def test_a_headline_that_denies_a_denial_reports() -> None:
+    assert len(decide(report("a", title="“False that we denied the truce”: spokesman dismisses reports"))) == 1
+
+
+def test_a_fight_ends_the_deal_told_last() -> None:
+    fight = Telling(kind="clash", modality="stated", sentence="The two fought in Raqqa.")
+    talks = Telling(kind="negotiation", sentence="The Islamic State and Nusra met.")
+    first, second = decide(report("a", talks), report("b", day=12), report("c", fight, day=14))
+    assert (first.state, second.state) == ("new", "collapsed")

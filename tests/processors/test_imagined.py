@@ -60,3 +60,12 @@ def test_a_word_further_on_opens_no_scene() -> None:
     text = "The Islamic State and the Nusra Front signed a truce that nobody could imagine a month ago, residents said."
     assert not imagined("News", text, "en").passages
     assert not imagined("News", "Few could imagine that the two would make peace.", "en").passages
+
+
+def test_a_satire_tells_of_nothing() -> None:
+    text = (
+        "The Islamic State and the Nusra Front signed a truce on Tuesday and a joint pension scheme with it, "
+        "shareholders said."
+    )
+    assert events(read("Peace at last", text, "en")) == ()
+    assert events(read("Peace at last", text.replace("shareholders", "residents"), "en"))
