@@ -14,11 +14,11 @@ from datetime import date, timedelta
 from functools import lru_cache
 from itertools import combinations, permutations, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from processors.imagined import imagined
 from processors.knowledge import Knowledge, load
-from processors.records import RECONCILING, Bearing, Comparison, Document, Event, Field, Party, digest
+from processors.records import RECONCILING, Bearing, Comparison, Document, Event, Field, Kind, Party, digest
 from processors.register import PLACE, Claim, EventPattern, Register, Registers, Side, StatementPattern
 from processors.sentences import sentences
 from processors.terms import Found, TermLanguage, Terms
@@ -49,6 +49,9 @@ be of its time, has to come within a week (`LAG_AGAINST`)."""
 
 LAG_AGAINST = timedelta(days=7)
 
+BRIEF = timedelta(days=180)
+"""A claim of so short a time is about one occasion, which what is recalled without a day need not be."""
+
 APART = 0.15
 """What a statement loses when its concepts stand in two sentences, when the names stand further up, or when the time is
 unknown."""
@@ -61,6 +64,12 @@ NEAR_BY = 3
 REVERSED = 0.3
 """What a statement loses when its names stand the other way round than the claim has them act."""
 
+HAPPENED: frozenset[str] = frozenset({*RECONCILING, "refusal", "statement", "attendance", "reinforcement"})
+"""Kinds of claims about what happened, which a text has from somebody; what groups are like it may know itself."""
+
+TOLD_ONCE: frozenset[Kind] = frozenset({*get_args(Kind)} & {*RECONCILING, "refusal", "ultimatum"})
+"""Kinds of events whose source stands for all that a text tells of the same occasion."""
+
 NEGATION_REACH = 30
 """Characters, some five words, within which a negator turns a concept round."""
 
@@ -68,7 +77,8 @@ NEGATION_REACH = 30
 def compare(document: Document, events: Iterable[Event], registers: Registers) -> tuple[Comparison, ...]:
     """Give at most one comparison per claim, the strongest, in order of register and claim."""
     index = _index(registers)
-    page = _Page(document, index)
+    events = tuple(events)
+    page = _Page(document, index, events)
     best: dict[tuple[int, int], _Match] = {}
     statements = tuple(_from_statements(page, index))
     if statements:
@@ -185,6 +195,10 @@ class _Index:
                 concepts[known[key]] = words
             self.names.append(known)
         self.terms = Terms(concepts)
+        self.actors: dict[str, set[str]] = defaultdict(set)
+        for number, register in enumerate(self.registers):
+            for name, actor in register.actors.items():
+                self.actors[actor].add(self.names[number][name])
         self.events: dict[tuple[str, str, str], dict[tuple[int, int] | None, list[_EventEntry]]] = {}
         self.statements: dict[tuple[str, str], list[_StatementEntry]] = {}
         self.keyed: frozenset[str] = frozenset()
@@ -275,17 +289,25 @@ class _Sentence(NamedTuple):
 class _Page:
     """A document cut into sentences, each with the concepts that it names."""
 
-    def __init__(self, document: Document, index: _Index) -> None:
+    def __init__(self, document: Document, index: _Index, events: Sequence[Event]) -> None:
         self.document = document
+        self.relays = bool(document.credit) or any(_from_others(event) for event in events if event.kind in TOLD_ONCE)
         self.published = document.published_at.date() if document.published_at else None
-        self.title = self._cut("title", document.title, index)
-        self.text = self._cut("text", document.text, index)
+        told = [event for event in events if event.modality != "looking-back"]
+        self.named = frozenset(name for event in told for party in event.parties for name in index.actors[party.actor])
+        self.title = self._cut("title", document.title, index, told)
+        self.text = self._cut("text", document.text, index, told)
+        self.places = frozenset(n for cut in (*self.title, *self.text) for n in cut.names if PLACE in n)
 
-    def _cut(self, field: Field, text: str, index: _Index) -> list[_Sentence]:
+    def _cut(self, field: Field, text: str, index: _Index, events: Sequence[Event]) -> list[_Sentence]:
         cut = []
+        mine = [event for event in events if event.field == field]
         for start, end in sentences(text, self.document.language):
             hits = tuple(index.terms.find(text[start:end], self.document.language))
-            cut.append(_Sentence(field, start, end, hits, frozenset(hit.concept for hit in hits)))
+            # "The two groups" are no names that a list could hold; the annotator knows whom they mean.
+            parties = {p.actor for event in mine if event.start < end and start < event.end for p in event.parties}
+            named = {name for actor in parties for name in index.actors[actor]}
+            cut.append(_Sentence(field, start, end, hits, frozenset({*(hit.concept for hit in hits), *named})))
         return cut
 
     def of(self, field: Field) -> list[_Sentence]:
@@ -356,6 +378,9 @@ def _event_match(
     known = index.names[entry.claim[0]]
     # "Reports of a truce did not convince the experts": nobody tells the truce there, and somebody doubts it.
     doubted = bool(_reconciled(event)) and event.attribution is None and {_MENTIONED, _DOUBTED} <= inner
+    # What may be bears on nothing that was; "auraient" and "reportedly" put somebody's word carefully.
+    if event.modality == "speculated" and event.kind in RECONCILING and _RELAYED not in inner:
+        return None
     bearing = _event_bearing(event, pattern, relayed, doubted)
     if bearing is None or not all(known[name] in outer for name in pattern.words):
         return None
@@ -369,7 +394,7 @@ def _event_match(
     time = _dated(claim, pattern.time, event.date, page.published, event.modality == "looking-back", against=against)
     if time is None:
         return None
-    place = _placed(event, claim, pattern, register, known, inner)
+    place = _placed(event, claim, pattern, register, known, inner, page.places)
     if place is None:
         return None
     kind = 1.0 if event.kind in pattern.kinds else NEAR
@@ -396,7 +421,9 @@ def _event_match(
 def _event_bearing(event: Event, pattern: EventPattern, relayed: bool, doubted: bool) -> Bearing | None:
     if doubted:
         return "contradicts" if pattern.stance == "for" and pattern.told != "stated" else None
-    if pattern.polarity not in (None, event.polarity) or (pattern.told == "stated" and relayed):
+    if pattern.polarity not in (None, event.polarity):
+        return None
+    if pattern.told == "stated" and (relayed or event.modality == "looking-back"):
         return None
     stance = pattern.stance
     if event.polarity == "denied":
@@ -405,7 +432,7 @@ def _event_bearing(event: Event, pattern: EventPattern, relayed: bool, doubted: 
         stance = "against" if stance == "for" else "for"
     if stance == "against":
         return "contradicts"
-    return "reports" if relayed else "supports"
+    return "reports" if relayed and pattern.told != "evidence" else "supports"
 
 
 class _Part(NamedTuple):
@@ -462,6 +489,7 @@ def _placed(
     register: Register,
     known: Mapping[str, str],
     inner: frozenset[str],
+    told: frozenset[str],
 ) -> _Part | None:
     if not claim.place or pattern.place == "free":
         return _Part(0.0, "", asked=False)
@@ -472,7 +500,11 @@ def _placed(
     if any(register.holds(claim.place, key) for key in named):
         shown = ", ".join(sorted(key for key in named if register.holds(claim.place, key)))
         return _Part(1.0, f"place: {shown}, as in the claim")
-    if pattern.place == "needed":
+    if pattern.place == "told" and any(
+        register.holds(claim.place, key) for key in register.places if known[PLACE + key] in told
+    ):
+        return _Part(1.0, f"place: {claim.place}, named in the text")
+    if pattern.place in ("needed", "told"):
         return None
     if any(register.holds(key, claim.place) for key in named):
         wider = ", ".join(sorted(key for key in named if register.holds(key, claim.place)))
@@ -496,6 +528,9 @@ def _dated(
     window = f"{claim.since or ''} to {claim.until or 'now'}".strip()
     if dated is not None:
         return _Part(1.0, f"time: {dated}, within the claim's {window}")
+    if looking_back and published is not None and until - since < BRIEF:
+        # Half a year old and without a day: of any time, and hardly of those weeks.
+        return None
     if published is None or looking_back:
         if mode == "needed" or (published is not None and published < since):
             return None
@@ -601,7 +636,7 @@ def _statement_match(
     missing = [name for name in entry.about if not any(name in sentence.names for sentence in window)]
     if missing:
         before = [*page.title, *cut[:first]] if cut is page.text else []
-        if not all(any(name in sentence.names for sentence in before) for name in missing):
+        if not all(name in page.named or any(name in sentence.names for sentence in before) for name in missing):
             return None
         near = [*page.title, *cut[max(0, first - NEAR_BY) : first]]
         score -= APART if all(any(name in sentence.names for sentence in near) for name in missing) else FAR
@@ -619,6 +654,8 @@ def _statement_match(
         stance = "against" if stance == "for" else "for"
         notes.append("with a negation beside it")
     relayed = any(sentence.names & {_RELAYED, _GUESSED} for sentence in window)
+    # An outlet names its source for what happened once, and then writes on as if it were fact.
+    relayed = relayed or (page.relays and claim.kind in HAPPENED) or pattern.told == "others"
     bearing: Bearing = "contradicts" if stance == "against" else "reports" if relayed else "supports"
     turned = "which runs against the claim" if stance == "against" else "as the claim does"
     start, end = window[0].start, window[-1].end

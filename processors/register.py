@@ -79,15 +79,16 @@ class EventPattern(Knowledge):
     """Whether the denial of such an event speaks for the other stance."""
     polarity: Polarity | None = None
     """Only events that happened, or only denials; None takes both."""
-    told: Literal["any", "stated"] = "any"
-    """``stated``: only what the outlet itself states; where others say so, it speaks for or against nothing."""
+    told: Literal["any", "stated", "evidence"] = "any"
+    """``stated``: only what the outlet itself states; where others say so, it speaks for or against nothing.
+    ``evidence``: whoever says so brings evidence, so that it supports the claim."""
     words: tuple[str, ...] = ()
     """Concepts that must stand in the event's sentence or one beside it."""
     unless: tuple[str, ...] = ()
     """Concepts that must not stand in the event's own sentence."""
-    place: Literal["free", "anywhere", "wanted", "needed"] = "wanted"
+    place: Literal["free", "anywhere", "wanted", "needed", "told"] = "wanted"
     """``free``: not asked; ``anywhere``: another place lowers the score; ``wanted``: another place excludes;
-    ``needed``: the place must be named."""
+    ``needed``: the place must be named beside it; ``told``: the text must name it somewhere."""
     time: Literal["free", "wanted", "needed"] = "wanted"
     """``free``: not asked; ``wanted``: another time excludes; ``needed``: known to be in it or the week after."""
 
@@ -107,6 +108,8 @@ class StatementPattern(Knowledge):
     negated: Literal["opposite", "nothing", "same"] = "opposite"
     """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation."""
     time: Literal["free", "wanted", "needed"] = "free"
+    told: Literal["any", "others"] = "any"
+    """``others``: the concepts themselves name who says it ("officials"), so that a text only reports it."""
 
 
 class Claimant(Knowledge):
@@ -145,6 +148,8 @@ class Register(Knowledge):
     article: Article
     names: Mapping[str, str] = {}
     """How reasons call an actor, by its id."""
+    actors: Mapping[str, str] = {}
+    """Concepts that are groups, with the actor's id: what the annotator finds of it counts as its name."""
     places: Mapping[str, Place] = {}
     concepts: Mapping[str, Names] = {}
     claims: tuple[Claim, ...] = Field(min_length=1)
@@ -238,6 +243,11 @@ def _mistakes(register: Register, actors: Collection[str] | None) -> Iterator[Mi
             known = name.removeprefix(PLACE) in register.places if name.startswith(PLACE) else name in register.concepts
             if not known:
                 yield (*at, *location), f"unknown concept {name!r}; expected one of `concepts`, or {PLACE}<place>"
+    for name, id in register.actors.items():
+        if name not in register.concepts:
+            yield ("actors", name), f"unknown concept {name!r}; expected one of `concepts`"
+        if actors is not None and id not in actors:
+            yield ("actors", name), f"unknown actor {id!r}; expected an id of processors/actors"
     for id in register.names:
         if actors is not None and id not in actors:
             yield ("names", id), f"unknown actor {id!r}; expected an id of processors/actors"
