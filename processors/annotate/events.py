@@ -381,6 +381,13 @@ class Reader:
             for element, phrases in stage.items()
             if any(p.value in lone or p.mark in ("pair", "rival", "self", "rebels") for p in phrases)
         )
+        # The words that begin a cue for which what the text is about is enough.
+        about = {frame.id for frame in cues.frames if frame.reach == "text"}
+        self.about_elements = self.lone_elements | {
+            element
+            for element, phrases in self.lexicon.triggers[0].items()
+            if any(p.mark == "frame" and p.value in about for p in phrases)
+        }
         calendar = cues.calendar
         for kind, key, days in (
             ("month", "months", calendar.months),
@@ -483,7 +490,7 @@ class Reader:
         starts = [start for start, _ in words]
         offsets = [mention.start for mention in named]
         cue_elements = self.cue_elements
-        lone_elements = self.lone_elements
+        lone_elements = self.about_elements if context.topic else self.lone_elements
         for start, end in sentences(text, document.language):
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
