@@ -186,12 +186,15 @@ SPONSORS = frozenset({"usa", "russia", "iran", "turkey", "us-coalition"})
 def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
     """Read the events of a text together: what ends a meeting covers it, and who fight each other are no allies."""
     kinds: dict[tuple[frozenset[str], Polarity, bool], set[Kind]] = {}
+    made: dict[frozenset[str], set[Kind]] = {}
     fought = set()
     for event in found:
         pair = frozenset(party.actor for party in event.parties)
         kinds.setdefault((pair, event.polarity, event.modality in _TOLD), set()).add(event.kind)
-        if event.kind in ("clash", "truce", "swap", "split") and event.polarity == "affirmed":
-            fought.add(pair)
+        if event.polarity == "affirmed":
+            made.setdefault(pair, set()).add(event.kind)
+            if event.kind in ("clash", "truce", "swap", "split"):
+                fought.add(pair)
     told: list[Event] = []
     for event in found:
         pair = frozenset(party.actor for party in event.parties)
@@ -201,6 +204,9 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
             event = replace(event, kind="pact")
         if not _COVERED.get(event.kind, frozenset()).isdisjoint(same):
             continue
+        if event.kind == "pact" and event.polarity == "denied" and "truce" in made.get(pair, ()):
+            # "There is no agreement": none of the kind that the text tells of.
+            event = replace(event, kind="truce")
         if event.kind == "government-truce":
             own = tuple(party for party in event.parties if party.actor not in SPONSORS)
             event = replace(event, parties=own or event.parties)
@@ -210,7 +216,7 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
     return tuple(event for event in told if event.parties or not named)
 
 
-_DEALS = ("pact",)
+_DEALS = ("pact", "pact-plain")
 _TOLD = ("stated", "attributed")
 
 
@@ -482,7 +488,7 @@ class Reader:
     def read(self, document: Document, name: Field, named: Sequence[Mention], context: _Context) -> Iterator[Event]:
         text = document.title if name == "title" else document.text
         # Nobody is named, so nothing can have happened between two groups.
-        if not named and not context.pairs and not context.states:
+        if not named and not context.pairs and not context.states and not context.topic:
             return
         words = [match.span() for match in self.word.finditer(text)]
         look_up = self.lexicon.look_up
@@ -494,7 +500,7 @@ class Reader:
         for start, end in sentences(text, document.language):
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
-            if inside or context.states or context.pairs:
+            if inside or context.states or context.pairs or context.topic:
                 numbers = {number for found in ids[first:last] for number in found}
                 enough = len({mention.actor for mention in inside}) > 1 or not lone_elements.isdisjoint(numbers)
                 if enough and not cue_elements.isdisjoint(numbers):
@@ -744,7 +750,8 @@ class Reader:
             here = tuple(dict.fromkeys(a for first, _, actors, _ in units for a in actors if first < mark.start))
             # Beside a state nobody can tell whether it is one of the two.
             alone = not any(actors for _, _, actors, _ in units)
-            pair = here if len(here) == 2 else context.pair() or (context.topic if alone else ()) if not here else ()
+            topic = context.topic if set(here) <= set(context.topic) else ()
+            pair = here if len(here) == 2 else topic if here else context.pair() or (context.topic if alone else ())
             if any(is_state(a) or a == REBELS for a in (*pair, *(a for _, _, actors, _ in units for a in actors))):
                 pair = ()
             if pair:
@@ -902,7 +909,7 @@ class Reader:
                 if len(named) < len(result[1]) and not (named and known):
                     return None
                 return _Found(result[0], named, frame, cue.start, cue.end, layout.text)
-        if frame.kind in ("truce", "government-truce"):
+        if frame.state and frame.kind in ("truce", "government-truce"):
             return self._government(line, cue, context, loose=loose)
         return None
 
@@ -931,8 +938,11 @@ class Reader:
     def _layout(self, line: _Line, cue: Mark, layout: Layout, context: _Context) -> dict[str, list[_Group]] | None:
         slots: dict[str, list[_Group]] = {"A": [], "T": [], "P": [], "objects": []}
         if layout in (_HERE, _APART, _TOPIC):
-            pair = self._about(line, context) if layout is _TOPIC else self._here(line, cue, apart=layout is _APART)
-            if len(pair) < 2:
+            if layout is _TOPIC:
+                pair = self._about(line, cue, context)
+            else:
+                pair = self._here(line, cue, apart=layout is _APART)
+            if len(pair) < 2 or (layout is _HERE and not self._between(line, cue, pair)):
                 return None
             slots["P"].append(_Group(list(pair), cue.start, cue.start, line.clauses[cue.start]))
             return slots
@@ -990,9 +1000,35 @@ class Reader:
                 break
         return ()
 
-    def _about(self, line: _Line, context: _Context) -> tuple[str, ...]:
+    def _between(self, line: _Line, cue: Mark, pair: Sequence[str]) -> bool:
+        """Tell whether the cue can hold between the two: not where both do it to a third, or one helps against one."""
+        kind = self.frames[cue.value].kind
+        groups = [g for g in line.groups if not set(g.actors).isdisjoint(pair)]
+        sides = any(g.end <= cue.start for g in groups) and any(g.end > cue.start for g in groups)
+        whole = [g for g in groups if set(pair) <= set(g.actors)]
+        if kind == "clash":
+            # "Both raided the town", "driving one from what the other holds": not by being named before and after.
+            if whole or any(g.link == "against" and g.end <= cue.start for g in groups):
+                return False
+            return sides or any(g.link in ("against", "with", "by", "from") for g in groups)
+        if any(g.link == "against" for g in groups):
+            return False
+        if whole:
+            # "An offensive to dislodge the two": what follows the cue without a link suffers it.
+            return any(g.end <= cue.start or g.link or g.start < cue.end for g in whole)
+        if kind in ("cooperation", "coalition"):
+            fights = any(
+                self.frames[mark.value].kind == "clash" and (mark.end <= cue.start or cue.end <= mark.start)
+                for mark in line.marks.get("frame", ())
+            )
+            return sides and not fights and not any(g.link == "from" for g in groups)
+        return any(g.end <= cue.start or g.link for g in groups)
+
+    def _about(self, line: _Line, cue: Mark, context: _Context) -> tuple[str, ...]:
         """Give the two groups that the text is about, where the sentence names no other."""
         if not context.topic:
+            return ()
+        if "elsewhere" in line.marks and self.frames[cue.value].kind in RECONCILING:
             return ()
         lines = {line_of(a) for a in context.topic}
         here = {a for g in line.groups for a in g.actors} | {m.actor for m in line.loose} | set(line.excluded)

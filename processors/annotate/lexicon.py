@@ -33,6 +33,8 @@ class Frame(Knowledge):
     """Where the parties are looked for when no layout finds them: nowhere; the only two groups of the cue's clause or
     sentence, `apart` if not joined by "and"; failing that the two groups that the whole text is about, where the
     sentence names no other."""
+    state: bool = True
+    """Whether a truce whose parties nobody names may be one with the state that the text speaks of."""
     modality: Modality | None = None
     polarity: Polarity | None = None
 
@@ -102,6 +104,9 @@ class Cues(Knowledge):
     """The same behind it."""
     exceptions: tuple[str, ...]
     """Phrases in front of the names that a truce does not hold for."""
+    elsewhere: tuple[str, ...] = ()
+    """Words for states and their talks: what is agreed in a sentence with one of them is no matter of the two groups
+    that the text is about, unless it names them."""
     excluded: tuple[str, ...]
     """Phrases behind them."""
     rebels: tuple[str, ...]
@@ -315,6 +320,7 @@ PARTING = frozenset(
         "exceptions",
         "excluded",
         "rebels",
+        "elsewhere",
     )
 ) | {"pair", "rival", "self", "link", "link_after"}
 """The marks that part a sentence into clauses and group its names."""
@@ -341,6 +347,7 @@ MARKED = (
     "exceptions",
     "excluded",
     "rebels",
+    "elsewhere",
     "say",
     "according",
     "according_after",
