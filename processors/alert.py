@@ -355,12 +355,12 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
         if event.kind in RECONCILING:
             if event.polarity == "denied":
                 # What did not come about in former years denies no report of today.
-                if event.modality != "looking-back":
+                if event.modality != "looking-back" and not _dated_back(event, at):
                     denied.append(event)
             elif _news(event, document):
                 affirmed.append(event)
         elif event.polarity == "denied" or (
-            event.kind in ("refusal", "ultimatum") and event.modality == "looking-back"
+            event.kind in ("refusal", "ultimatum") and (event.modality == "looking-back" or _dated_back(event, at))
         ):
             # What was refused in former years counters no report of today.
             continue
@@ -402,6 +402,11 @@ def _read(report: ReportLike, groups: _Groups, now: datetime) -> _Page | None:
 
 def _place_of(event: Event) -> tuple[bool, int]:
     return event.field != "title", event.start
+
+
+def _dated_back(event: Event, at: datetime) -> bool:
+    """Tell whether the sentence itself dates the event a month or more before its document."""
+    return event.date is not None and at.date() - event.date >= STALE
 
 
 def _first(bid: _Bid) -> tuple[bool, int]:

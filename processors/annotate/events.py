@@ -909,7 +909,9 @@ class Reader:
                 if len(named) < len(result[1]) and not (named and known):
                     return None
                 return _Found(result[0], named, frame, cue.start, cue.end, layout.text)
-        if frame.state and frame.kind in ("truce", "government-truce"):
+        # A truce that leaves groups out is another's, whatever word tells it.
+        truce = frame.kind in ("truce", "government-truce")
+        if (truce and frame.state) or (line.excluded and (truce or frame.kind == "negotiation")):
             return self._government(line, cue, context, loose=loose)
         return None
 
@@ -1196,6 +1198,9 @@ class Reader:
         for mark in sorted([*says, *denies]):
             ahead = self._before(line, mark.start)
             behind = self._after(line, mark.end, found.start if mark.end < found.start else last)
+            if line.has("breaks", behind[0], behind[0] + 1):
+                # "…, said that the strikes …": what is said, not who says it.
+                behind = (0, 0)
             order = (behind, ahead) if self.cues.say_first else (ahead, behind)
             first, end = next(((a, b) for a, b in order if b > a), (0, 0))
             if mark in denies and first < found.end and found.start < end:
