@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("process", "crawl", "compare", "index", "memory")
+BENCHMARKS = ("process", "crawl", "compare", "index", "memory", "freshness")
 
 
 def main() -> int:

@@ -58,15 +58,23 @@ TURN_SECONDS = 600
 
 
 def judged_items(
-    settings: Settings, items: Iterator[Item]
+    settings: Settings, items: Iterator[Item], *, most: int
 ) -> Generator[tuple[Item, Judged | Rejection | Fault], None, None]:
-    """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected."""
+    """Read and judge the items in processes that can be killed, in order; a page that takes one down is rejected.
+
+    There are at ``most`` so many.
+    """
     # Here first: a wrong register is a sentence for a person, and in a worker it would be the end of all work.
     registers_of(settings.register_folder)
     judge_one = Judge(settings.home, settings.register_folder)
     given, worked = itertools.tee(items)
     with Pool(
-        judge_one, workers=settings.workers, wall_seconds=settings.page_seconds, initializer=judge_one.warm_up
+        judge_one,
+        # An hour's news is a page or two, and each process takes a second to start.
+        workers=max(1, min(settings.workers, most)),
+        wall_seconds=settings.page_seconds,
+        initializer=judge_one.warm_up,
+        preload=["processors.extract"],
     ) as pool:
         for item, result in zip(given, pool.map(worked), strict=True):
             if isinstance(result, Overdue | Died):
@@ -159,7 +167,7 @@ def process_archive(
     with (
         progress("processing", waiting) as advance,
         # Closed at once where the store breaks off: at the end of the program there is no pool left to end well.
-        closing(judged_items(settings, arrivals(archive, store, names, day=day))) as judged,
+        closing(judged_items(settings, arrivals(archive, store, names, day=day), most=waiting)) as judged,
     ):
         return process(store, judged, advance=advance, now=now)
 
@@ -302,7 +310,7 @@ def judge_files(
     work = [item.work for item in items if not isinstance(item.work, Rejection)]
     with progress("judging", len(work)) as advance:
         results = []
-        for _, result in judged_items(settings, iter(work)):
+        for _, result in judged_items(settings, iter(work), most=len(work)):
             results.append(result)
             advance(1)
     judged = iter(results)

@@ -20,7 +20,6 @@ from processors.annotate.story import assign
 from processors.archive import Archive, CaptureRef
 from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
-from processors.extract import extract
 from processors.records import Alert, Capture, Comparison, Document, Event, Rejection, Verdict
 from processors.register import Registers, load_registers
 from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
@@ -54,6 +53,9 @@ def judge_document(document: Document, registers: Registers) -> Judged:
 
 def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
     """Read a page, annotate it and compare it with every claim; gives a rejection for what a step declines."""
+    # Here: what decides and delivers reads no page, and need not wait for what does.
+    from processors.extract import extract
+
     read = extract(capture)
     return read if isinstance(read, Rejection) else judge_document(read, registers)
 
