@@ -18,6 +18,11 @@ LONGEST_REST = timedelta(days=1)
 back after a week shall not wait for another. The archive's own back-off is for single pages, of which there are many.
 """
 
+LATE = timedelta(minutes=3)
+"""How late after its turn a crawl may begin and be due at the next all the same: one whose turn comes at the end of a
+slot begins in the following, which would have none of its own then. A third of the interval where that is shorter. It
+is much less than the quarter of an hour at which a scheduler looks, so that no source is crawled more often by it."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,6 +66,8 @@ def is_due(source: Source, recent: Recent, *, now: datetime) -> bool:
         return since >= min(retry_after(recent.failures), max(LONGEST_REST, source.interval))
     shift = source.interval * (_spread(host_of(source)) / 2**32)
     slot, last = ((moment - EPOCH + shift) // source.interval for moment in (now, recent.started_at))
+    if since >= source.interval - min(source.interval / 3, LATE):
+        return True
     # A crawl that began at the very end of a slot is not followed at once by the next.
     return slot > last and since >= source.interval / 2
 
