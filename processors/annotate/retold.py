@@ -50,6 +50,7 @@ class _Sort(IntEnum):
     """It has its news from an outlet that it does not name."""
     WORDS = 11
     """Three hashes of content words."""
+    LANGUAGE = 12
 
 
 _BITS = 59
@@ -140,7 +141,7 @@ def marks(document: Document, events: Iterable[Event]) -> tuple[int, ...]:
     if not groups:
         return ()
     day = int((document.published_at or document.fetched_at).timestamp() // 86400)
-    found: set[int] = {_mark(_Sort.OUTLET, document.source)}
+    found: set[int] = {_mark(_Sort.OUTLET, document.source), _mark(_Sort.LANGUAGE, document.language)}
     # Both spans that a citation may lie in: a date without an hour is local, and may be a day off.
     early = (day - 1) // _SPAN
     names = _own(document.source)
@@ -194,6 +195,9 @@ def retold(one: Sequence[int], one_at: datetime, other: Sequence[int], other_at:
     if not first or not later or first[_Sort.OUTLET] & later[_Sort.OUTLET]:
         return False
     groups = len(first[_Sort.GROUP] & later[_Sort.GROUP])
+    # A translation is a text of its own; that it goes back to the same report is told by its credit, as its origin.
+    if first[_Sort.LANGUAGE] != later[_Sort.LANGUAGE]:
+        return False
     if not groups or not _agree(first, later):
         return False
     shared = len(first[_Sort.WORDS] & later[_Sort.WORDS])
