@@ -7,7 +7,7 @@ DEMO_PORT ?= 18700
 AIRFLOW_FOLDER ?= airflow-home
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test lint bench lock compose-env clean
+.PHONY: help demo airflow test lint evaluate bench lock compose-env clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,12 @@ lint: $(VENV)/.stamp-dev  ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+evaluate: $(VENV)/.stamp-run  ## what sulh judges against the labelled items, per language and task; fails below the floors
+	$(BIN)/sulh evaluate tests/quality/items/*.yml --floors tests/quality/floors.yml
+	@echo
+	@echo "kept apart, figures alone:"
+	$(BIN)/sulh evaluate tests/quality/held/*.yml --figures-only --floors tests/quality/floors-held.yml
 
 bench: $(VENV)/.stamp-dev  ## the benchmarks, as ratios measured side by side
 	$(BIN)/python -m benchmarks
