@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import combinations, permutations, product
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, Protocol, get_args
 
 from processors.imagined import imagined
 from processors.knowledge import Knowledge, load
@@ -74,11 +74,32 @@ NEGATION_REACH = 30
 """Characters, some five words, within which a negator turns a concept round."""
 
 
-def compare(document: Document, events: Iterable[Event], registers: Registers) -> tuple[Comparison, ...]:
-    """Give at most one comparison per claim, the strongest, in order of register and claim."""
+class Named(Protocol):
+    """A group that the text names, as the annotator finds it."""
+
+    @property
+    def actor(self) -> str:
+        """Its id."""
+
+    @property
+    def start(self) -> int:
+        """Where its name begins."""
+
+
+def compare(
+    document: Document,
+    events: Iterable[Event],
+    registers: Registers,
+    *,
+    named: Mapping[Field, Sequence[Named]] | None = None,
+) -> tuple[Comparison, ...]:
+    """Give at most one comparison per claim, the strongest, in order of register and claim.
+
+    ``named`` are the groups that the title and the text name, in whatever spelling.
+    """
     index = _index(registers)
     events = tuple(events)
-    page = _Page(document, index, events)
+    page = _Page(document, index, events, named or {})
     best: dict[tuple[int, int], _Match] = {}
     statements = tuple(_from_statements(page, index))
     if statements:
@@ -90,7 +111,7 @@ def compare(document: Document, events: Iterable[Event], registers: Registers) -
             for match in statements
             if not scenes.holds(match.field, match.start) and not (whole and match.bearing != "reports")
         )
-    for match in (*_from_events(page, index, events), *statements):
+    for match in (*_whole(_from_events(page, index, events), index), *statements):
         key = match.claim
         if match.score >= THRESHOLD and (key not in best or match.rank() < best[key].rank()):
             best[key] = match
@@ -108,6 +129,8 @@ class _Match:
     sentence: str
     why: str
     event: str = ""
+    fact: str = ""
+    """Which of the claim's several facts it shows."""
 
     def rank(self) -> tuple[object, ...]:
         """Order: the best match; then a contradiction before support before a relay; events before words; text before
@@ -289,24 +312,35 @@ class _Sentence(NamedTuple):
 class _Page:
     """A document cut into sentences, each with the concepts that it names."""
 
-    def __init__(self, document: Document, index: _Index, events: Sequence[Event]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        index: _Index,
+        events: Sequence[Event],
+        named: Mapping[Field, Sequence[Named]],
+    ) -> None:
         self.document = document
         self.relays = bool(document.credit) or any(_from_others(event) for event in events if event.kind in TOLD_ONCE)
         self.published = document.published_at.date() if document.published_at else None
         told = [event for event in events if event.modality != "looking-back"]
-        self.named = frozenset(name for event in told for party in event.parties for name in index.actors[party.actor])
-        self.title = self._cut("title", document.title, index, told)
-        self.text = self._cut("text", document.text, index, told)
+        actors = {party.actor for event in told for party in event.parties}
+        self.named = frozenset(name for actor in actors for name in index.actors.get(actor, ()))
+        self.title = self._cut("title", document.title, index, told, named.get("title", ()))
+        self.text = self._cut("text", document.text, index, told, named.get("text", ()))
         self.places = frozenset(n for cut in (*self.title, *self.text) for n in cut.names if PLACE in n)
 
-    def _cut(self, field: Field, text: str, index: _Index, events: Sequence[Event]) -> list[_Sentence]:
+    def _cut(
+        self, field: Field, text: str, index: _Index, events: Sequence[Event], names: Sequence[Named]
+    ) -> list[_Sentence]:
         cut = []
         mine = [event for event in events if event.field == field]
+        wanted = [(one.start, index.actors[one.actor]) for one in names if one.actor in index.actors]
         for start, end in sentences(text, self.document.language):
             hits = tuple(index.terms.find(text[start:end], self.document.language))
             # "The two groups" are no names that a list could hold; the annotator knows whom they mean.
             parties = {p.actor for event in mine if event.start < end and start < event.end for p in event.parties}
-            named = {name for actor in parties for name in index.actors[actor]}
+            named = {name for actor in parties for name in index.actors.get(actor, ())}
+            named.update(name for at, concepts in wanted if start <= at < end for name in concepts)
             cut.append(_Sentence(field, start, end, hits, frozenset({*(hit.concept for hit in hits), *named})))
         return cut
 
@@ -349,6 +383,27 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
             match = _event_match(page, index, event, entry, inner, outer, relayed)
             if match is not None:
                 yield match
+
+
+def _whole(matches: Iterable[_Match], index: _Index) -> Iterator[_Match]:
+    """Give the matches, those that show one of several facts joined: by the strongest, for the part that is shown."""
+    facts: dict[tuple[tuple[int, int], Bearing], dict[str, _Match]] = defaultdict(dict)
+    for match in matches:
+        if not match.fact:
+            yield match
+            continue
+        known = facts[match.claim, match.bearing]
+        if match.fact not in known or match.rank() < known[match.fact].rank():
+            known[match.fact] = match
+    for (claim, _), shown in facts.items():
+        needed = {p.fact for p in index.registers[claim[0]].claims[claim[1]].events if p.fact}
+        best = min(shown.values(), key=_Match.rank)
+        if best.score < THRESHOLD or len(shown) == len(needed):
+            yield best
+            continue
+        part = f"{len(shown)} of the {len(needed)} facts that the claim needs"
+        score = max(THRESHOLD, sum(match.score for match in shown.values()) / len(needed))
+        yield replace(best, score=score, why=f"{best.why} In part: {part}.")
 
 
 def _from_others(event: Event) -> bool:
@@ -415,6 +470,7 @@ def _event_match(
         sentence=event.sentence,
         why=_sentence_of(said),
         event=event.id,
+        fact=pattern.fact,
     )
 
 

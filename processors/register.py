@@ -53,8 +53,8 @@ class Article(Knowledge):
     title: str
     author: str
     date: date
-    outlet: str
-    url: str
+    outlet: str = ""
+    url: str = ""
 
 
 class Side(Knowledge):
@@ -91,6 +91,8 @@ class EventPattern(Knowledge):
     ``needed``: the place must be named beside it; ``told``: the text must name it somewhere."""
     time: Literal["free", "wanted", "needed"] = "wanted"
     """``free``: not asked; ``wanted``: another time excludes; ``needed``: known to be in it or the week after."""
+    fact: str = ""
+    """Which of several facts that the claim needs such events show: a text that tells some of them bears in part."""
 
 
 class StatementPattern(Knowledge):
@@ -120,17 +122,22 @@ class Claimant(Knowledge):
 
 
 class Claim(Knowledge):
-    """One thing that the article says or passes on, in our words, and what would bear on it."""
+    """One thing that the article says or passes on, in our words, and what would bear on it.
+
+    Only `id` and `statement` are required: `processors.claims` reads the rest from the statement where it is absent.
+    """
 
     id: str
     statement: str = Field(min_length=1)
-    voice: Voice
-    kind: ClaimKind
+    voice: Voice = "author"
+    kind: ClaimKind = "assessment"
     parties: tuple[Claimant, ...] = ()
     place: str = ""
     since: date | None = None
     until: date | None = None
-    locator: str = Field(pattern=r"^P\d+$")
+    locator: str = Field(default="", pattern=r"^(P\d+)?$")
+    words: Names = Field(default_factory=dict)
+    """Words by which texts say the claim, in place of those that are read from its statement."""
     events: tuple[EventPattern, ...] = ()
     statements: tuple[StatementPattern, ...] = ()
 
@@ -146,6 +153,8 @@ class Register(Knowledge):
     """All claims of one article, with the concepts and places that its patterns name."""
 
     article: Article
+    language: Literal["en", "ar", "ru", "fr", "tr"] = "en"
+    """The language of the statements."""
     names: Mapping[str, str] = {}
     """How reasons call an actor, by its id."""
     actors: Mapping[str, str] = {}
@@ -234,8 +243,9 @@ def _mistakes(register: Register, actors: Collection[str] | None) -> Iterator[Mi
             yield (*at, "place"), f"unknown place {claim.place!r}; expected one of `places`"
         if claim.since and claim.until and claim.until < claim.since:
             yield (*at, "until"), f"{claim.until} lies before since ({claim.since})"
-        if not claim.events and not claim.statements:
-            yield (*at, "events"), "the claim has neither events nor statements, so nothing could bear on it"
+        for language, terms in claim.words.items():
+            if said := problems(terms):
+                yield (*at, "words", language), said
         for location, id in _actors(claim):
             if actors is not None and id not in actors:
                 yield (*at, *location), f"unknown actor {id!r}; expected an id of processors/actors"

@@ -21,7 +21,7 @@ from pydantic import AfterValidator
 from pydantic import Field as Item
 
 from processors.alert import alert
-from processors.annotate.actors import ACTORS, Mention, mentions, rival
+from processors.annotate.actors import ACTORS, Mention, rival
 from processors.compare import compare
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load, parse
@@ -40,7 +40,7 @@ from processors.records import (
 )
 from processors.register import Registers
 from processors.sentences import sentences
-from sulh.pipeline import Judged, KnownStories, judge_document
+from sulh.pipeline import Judged, KnownStories, judge_document, named_in
 from sulh.stores import Report
 
 Task = Literal["language", "headlines", "events", "comparisons", "contradicts", "alerts", "stories", "caution"]
@@ -309,10 +309,7 @@ def _as_labelled(judged: Judged, labels: Sequence[str], registers: Registers) ->
     """Give what follows from the labelled events, each in the sentence in which it was found or may stand."""
     document = judged.document
     found = {(e.kind, frozenset(p.actor for p in e.parties), e.polarity): e for e in reversed(judged.events)}
-    named: dict[Field, Sequence[Mention]] = {
-        "title": mentions(document.title, document.language, context=document.text),
-        "text": mentions(document.text, document.language, context=document.title),
-    }
+    named = named_in(document)
     events: list[Event] = []
     used: set[tuple[frozenset[str], Field, int]] = set()
     for number, label in enumerate(labels):
@@ -323,7 +320,9 @@ def _as_labelled(judged: Judged, labels: Sequence[str], registers: Registers) ->
         id = f"{number:02}{event.id[2:]}"
         events.append(replace(event, id=id, kind=one.kind, parties=parties, modality=one.modality))
     events.sort(key=lambda event: (event.field != "title", event.start, event.id))
-    return Judged(document=document, events=tuple(events), comparisons=compare(document, events, registers))
+    return Judged(
+        document=document, events=tuple(events), comparisons=compare(document, events, registers, named=named)
+    )
 
 
 def _standing(

@@ -14,13 +14,14 @@ from typing import Any
 
 from processors.alert import Settled, alert
 from processors.annotate import annotate
-from processors.annotate.actors import ACTORS, rival
+from processors.annotate.actors import ACTORS, Mention, mentions, rival
 from processors.annotate.retold import asked
 from processors.annotate.story import assign
 from processors.archive import Archive, CaptureRef
+from processors.claims import read
 from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
-from processors.records import Alert, Capture, Comparison, Document, Event, Rejection, Verdict
+from processors.records import Alert, Capture, Comparison, Document, Event, Field, Rejection, Verdict
 from processors.register import Registers, load_registers
 from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
 
@@ -48,7 +49,16 @@ class Fault:
 def judge_document(document: Document, registers: Registers) -> Judged:
     """Annotate a document and compare it with every claim."""
     document, events = annotate(document)
-    return Judged(document=document, events=events, comparisons=compare(document, events, registers))
+    comparisons = compare(document, events, registers, named=named_in(document))
+    return Judged(document=document, events=events, comparisons=comparisons)
+
+
+def named_in(document: Document) -> dict[Field, Sequence[Mention]]:
+    """Give the groups that a document's title and text name."""
+    return {
+        "title": mentions(document.title, document.language, context=document.text, day=document.published_at),
+        "text": mentions(document.text, document.language, context=document.title, day=document.published_at),
+    }
 
 
 def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
@@ -69,10 +79,10 @@ def registers_of(folder: Path | None) -> Registers:
         raise KnowledgeError(f"{folder}: there is no such folder of registers; SULH_REGISTERS names it")
     bundled = load_registers(actors=ACTORS)
     if folder is None:
-        return bundled
+        return read(bundled)
     own = load_registers(folder, actors=ACTORS)
     by_id = {one.article.id: one for one in (*bundled, *own)}
-    return Registers(by_id.values(), {**bundled.files, **own.files})
+    return read(Registers(by_id.values(), {**bundled.files, **own.files}))
 
 
 class Judge:

@@ -19,9 +19,10 @@ from datasette.database import Database
 from datasette.plugins import pm
 
 from processors.errors import SulhError
-from processors.register import Registers, load_registers
+from processors.register import Registers
 from sulh import board
 from sulh.desk import pages, words
+from sulh.pipeline import registers_of
 
 _HERE = Path(__file__).parent
 _T = TypeVar("_T")
@@ -112,7 +113,7 @@ def app(
         store,
         home=home,
         sources=sources,
-        registers=registers if registers is not None else load_registers(),
+        registers=registers if registers is not None else registers_of(None),
         now=now or (lambda: datetime.now(UTC)),
         hosts=hosts,
     )

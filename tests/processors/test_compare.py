@@ -226,7 +226,7 @@ def test_other_news_bears_on_nothing(text: str) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_claims_and_events_changes_nothing(random: Any) -> None:
-    (register,) = REGISTERS
+    register, *_ = REGISTERS
     claims = list(register.claims)
     random.shuffle(claims)
     events = [event(), event("clash", id="f", text=TRUCE), event(polarity="denied", id="g"), event("refusal", id="h")]

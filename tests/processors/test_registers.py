@@ -44,7 +44,7 @@ def write(folder: Path, text: str, name: str = "a.yml") -> Path:
 
 
 def test_all_claims_of_the_article_load_with_known_actors() -> None:
-    (register,) = load_registers(actors=ACTORS)
+    register, _ = load_registers(actors=ACTORS)
     assert register.article.date == date(2014, 11, 15)
     assert [claim.id for claim in register.claims] == [f"C{n:02}" for n in range(1, 35)]
     # The paragraphs of the article's claims, from first to last.
@@ -54,7 +54,7 @@ def test_all_claims_of_the_article_load_with_known_actors() -> None:
 
 
 def test_every_concept_speaks_five_languages_and_is_used() -> None:
-    (register,) = load_registers()
+    register, _ = load_registers()
     used = {
         name
         for claim in register.claims

@@ -187,7 +187,7 @@ def test_all_claims_are_told(objects: list[dict[str, Any]]) -> None:
         if each["type"] == "visualization"
     ]
     claims = [claim.id for _, claim in REGISTERS.claims()]
-    assert len(claims) == 34
+    assert {"C01", "C34", "S01"} <= set(claims)
     assert all(any(f"**{claim}**" in text for text in texts) for claim in claims)
 
 
