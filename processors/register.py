@@ -20,26 +20,24 @@ FOLDER = Path(__file__).parent / "registers"
 PLACE = "place:"
 """How a pattern names a place of the register among its concepts: ``place:atareb``."""
 
-ClaimKind = (
-    Kind
-    | Literal[
-        "neutrality",
-        "membership",
-        "statement",
-        "attendance",
-        "reinforcement",
-        "assessment",
-        "motive",
-        "character",
-        "no-reconciliation",
-        "exception",
-        "fragmentation",
-        "improbability",
-        "sourcing",
-        "interested-source",
-        "rivalry",
-    ]
-)
+ClaimKind = Literal[
+    Kind,
+    "neutrality",
+    "membership",
+    "statement",
+    "attendance",
+    "reinforcement",
+    "assessment",
+    "motive",
+    "character",
+    "no-reconciliation",
+    "exception",
+    "fragmentation",
+    "improbability",
+    "sourcing",
+    "interested-source",
+    "rivalry",
+]
 """What a claim is about: an event, or what is said of groups, sources and the rest."""
 
 Stance = Literal["for", "against"]

@@ -454,6 +454,7 @@ class KnownStories:
 def shown_comparison(row: Comparison) -> dict[str, object]:
     """Give a comparison as `sulh judge` prints it."""
     return {
+        "register": row.register,
         "claim": row.claim,
         "bearing": row.bearing,
         "score": row.score,

@@ -77,7 +77,7 @@ def test_a_report_alerts_and_its_reprint_joins(tmp_path: Path) -> None:
     assert event["sentence"] in TRUCE or event["sentence"] == "IS and Nusra agree truce"
     assert set(event) == {"kind", "parties", "polarity", "modality", "place", "date", "sentence"}
     for row in first["comparisons"]:
-        assert set(row) == {"claim", "bearing", "score", "sentence", "why"}
+        assert set(row) == {"register", "claim", "bearing", "score", "sentence", "why"}
     assert any(row["claim"] == "C01" for row in first["comparisons"])
 
 
