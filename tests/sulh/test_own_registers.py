@@ -18,7 +18,7 @@ from sulh import desk
 from sulh.cli import main
 from sulh.pipeline import registers_of
 
-SAHEL = "nsaibia-weiss-2020-07-31"
+SAHEL = "sahel-2020-07-31"
 ORTON = "orton-2014-11-15"
 NOTES = """\
 article: {id: notes, title: Notes on the Sahel, author: A. Writer, date: 2020-08-31}
