@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -406,8 +405,10 @@ def test_the_demo_keeps_out_of_a_store_of_other_sources(elastic: tuple[str, Acce
 def test_a_node_that_is_killed_costs_a_retry_and_no_item(own_node: Callable[..., Node], tmp_path: Path) -> None:
     pages = {page.capture: page for page in (sample.document(f"wire_us/{n}", sample.TRUCE) for n in range(1200))}
 
-    def judged(captures: Iterable[str]) -> Iterator[tuple[CaptureRef, Judged]]:
-        for page in (pages[capture] for capture in captures):
+    def judged(captures: Iterable[str], kill_at: int = -1) -> Iterator[tuple[CaptureRef, Judged]]:
+        for number, page in enumerate(pages[capture] for capture in captures):
+            if number == kill_at:
+                node.kill()
             truce = sample.event(page, sample.TRUCE, "truce", "islamic-state", "nusra")
             told = sample.comparison(page, "C09", "reports", truce, "a truce")
             ref = CaptureRef(id=page.capture, source=page.source, url=page.url, fetched_at=page.fetched_at, locator="")
@@ -415,21 +416,12 @@ def test_a_node_that_is_killed_costs_a_retry_and_no_item(own_node: Callable[...,
 
     node = own_node().start()
     create_indices(node.url, Access())
-
-    def kill_halfway() -> None:
-        # In the second of three batches, or just after it: rows can be found within a second of being written.
-        while node.request("GET", "/sulh-documents/_count").json["count"] <= 500:
-            time.sleep(0.05)
-        node.kill()
-
-    killer = threading.Thread(target=kill_halfway)
-    killer.start()
     store = open_store(node.url, access=Access())
     # The last try finds the node gone, or still going: the sentences differ, what they promise does not.
     with pytest.raises(StoreError, match=r": nothing is lost; check that .* run the same command again"):
-        process(store, judged(pages))
+        # In the second of three batches.
+        process(store, judged(pages, kill_at=700))
     store.close()
-    killer.join()
     bench = Bench(home=tmp_path / "home", store=node.url)
     with bench.start("process") as command:
         _, err = command.communicate(timeout=60)
