@@ -657,7 +657,9 @@ def claims_command(ctx: click.Context, claim: str | None, register: str, limit: 
 @json_option
 @click.pass_context
 def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss: str | None, as_json: bool) -> None:
-    """Show the alert queue, or one alert with its caution checklist; keep an analyst's verdict.
+    """Show the alert queue, or one alert: why, its caution checklist and history; keep an analyst's verdict.
+
+    With an ID also what would have changed it, decided anew without each sentence, and with one report more.
 
     \b
     sulh alerts
@@ -693,14 +695,25 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
             emit([{"alert": rows[0].alert.id, "verdict": verdict, "why": dismiss or ""}])
         else:
             click.echo(f"{rows[0].alert.id}: {verdict}")
-    elif as_json:
+    elif as_json and alert is None:
         emit(row.to_json() for row in rows)
     elif alert is not None:
-        known = {id: found for id, found in documents.items() if found is not None}
-        message = render(rows[0].alert, known, limit=WHOLE)
+        from sulh import grounds
+
+        with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
+            found = grounds.grounds_of(store, rows[0].alert, now=now(), max_age_days=settings.max_age_days)
+        if as_json:
+            emit([{**rows[0].to_json(), "grounds": found.to_json() if found is not None else None}])
+            return
+        texts = {id: document for id, document in documents.items() if document is not None}
+        message = render(rows[0].alert, texts, limit=WHOLE)
         click.echo(f"{rows[0].alert.id}\n{message.title}\n\n{message.body}\n")
         why = rows[0].why or (HELD.get(rows[0].alert.held, "") if rows[0].queue == "held" else "")
         click.echo(f"queue: {rows[0].queue}{': ' + why if why else ''}")
+        if found is not None:
+            click.echo("")
+            for line in grounds.lines(rows[0].alert, found):
+                click.echo(line)
     else:
         for row in rows:
             one = row.alert

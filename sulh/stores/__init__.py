@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -277,8 +277,11 @@ class Store(Protocol):
     def rejections(self, *, source: str = "", day: date | None = None) -> Iterator[Rejection]:
         """Give what was declined, newest first."""
 
-    def reports(self) -> Iterator[Report]:
-        """Give each document that has an event of a reconciling or hostile kind, or a refusal, with its events."""
+    def reports(self, *, actors: Collection[str] = ()) -> Iterator[Report]:
+        """Give each document that has an event of a reconciling or hostile kind, or a refusal, with its events.
+
+        Given ``actors``, only those with an event of one of them.
+        """
 
     def alerts(self) -> list[Alert]:
         """Give all alerts, newest first."""

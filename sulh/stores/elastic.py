@@ -8,7 +8,7 @@ are there, and a run that breaks off writes the same rows again. Nothing is dele
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -512,10 +512,13 @@ class ElasticStore:
 
     # ------------------------------------------------------------------------------------------------- reports
 
-    def reports(self) -> Iterator[Report]:
+    def reports(self, *, actors: Collection[str] = ()) -> Iterator[Report]:
         """Give each document with an event of a reconciling or hostile kind, with its events, in order of arrival."""
         with self._plainly():
-            wanted = {"terms": {"kinds": sorted(RECONCILING | HOSTILE)}}
+            asked: list[dict[str, Any]] = [{"terms": {"kinds": sorted(RECONCILING | HOSTILE)}}]
+            if actors:
+                asked.append({"terms": {"actors": sorted(actors)}})
+            wanted = {"bool": {"filter": asked}}
             found = sorted(
                 (row["fetched_at"][:10], row["published_at"] or row["fetched_at"], row["id"])
                 for row in self._scan("documents", wanted, only=["id", "fetched_at", "published_at"])

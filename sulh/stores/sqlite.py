@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from itertools import groupby
@@ -232,14 +232,18 @@ class SqliteStore:
         with self._writing() as db:
             _relabel(db, stories)
 
-    def reports(self) -> Iterator[Report]:
+    def reports(self, *, actors: Collection[str] = ()) -> Iterator[Report]:
         """Give each document with an event of a reconciling or hostile kind, with its events, in order of arrival."""
+        of = (
+            " AND id IN (SELECT e.document FROM event_parties p JOIN events e ON e.id = p.event"
+            " WHERE p.actor IN (SELECT value FROM json_each(?)))"
+        )
         with self._reading() as db:
             numbers = db.execute(
                 "SELECT number FROM documents WHERE id IN"
                 " (SELECT document FROM events WHERE kind IN (SELECT value FROM json_each(?)))"
-                " ORDER BY substr(fetched_at, 1, 10), dated_at, id",
-                [json.dumps(sorted(RECONCILING | HOSTILE))],
+                f"{of if actors else ''} ORDER BY substr(fetched_at, 1, 10), dated_at, id",
+                [json.dumps(sorted(RECONCILING | HOSTILE)), *([json.dumps(sorted(actors))] if actors else [])],
             )
             for (number,) in numbers:
                 (document,) = _records(db, Document, "documents WHERE number = ?", [number])

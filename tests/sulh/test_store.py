@@ -266,6 +266,8 @@ def test_reports_come_in_order_of_arrival_and_only_with_events_that_matter(store
     reports = list(store.reports())
     assert [r.document.id for r in reports] == [early.id, dateless.id, late.id]
     assert [e.start for e in reports[-1].events] == [2, 8]
+    assert list(store.reports(actors={"nusra", "nobody"})) == reports
+    assert list(store.reports(actors={"nobody"})) == []
 
 
 def test_a_reader_sees_one_state_while_another_run_writes(store: Store) -> None:
