@@ -52,7 +52,10 @@ class Settings(BaseModel):
     kibana_ca: Path | None = None
     """PEM file of the authority that signed Kibana's certificate; empty: that of `store_ca`."""
     notify: tuple[str, ...] = ()
-    """Apprise addresses that alerts go to, separated by white space or commas in the variable."""
+    """Apprise addresses that alerts go to, separated by white space or commas in the variable; with `digest=daily`
+    among what follows the question mark, an address gets one message a day."""
+    digest_hour: int = Field(default=6, ge=0, le=23)
+    """Hour (UTC) at which such a message goes out."""
     operators: tuple[str, ...] = ()
     """Apprise addresses that findings of `sulh watch` go to; empty: they are printed."""
     contact: str = ""

@@ -32,6 +32,7 @@ from sulh.deliver import (
     resend_unsure,
     write_atom,
 )
+from sulh.digests import deliver_digests
 from sulh.explain import explained
 from sulh.intake import intake
 from sulh.pipeline import (
@@ -174,8 +175,9 @@ def process_archive(
 
 def decide_alerts(settings: Settings, store: Store, *, now: datetime) -> Decision:
     """Decide on alerts and fill the outbox."""
-    ids = [channel.id for channel in channels_of(settings)]
-    return decide(store, now=now, max_age_days=settings.max_age_days, channels=ids)
+    known = channels_of(settings)
+    ids, digests = [channel.id for channel in known], [channel.id for channel in known if channel.digest]
+    return decide(store, now=now, max_age_days=settings.max_age_days, channels=ids, digests=digests)
 
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
@@ -195,7 +197,9 @@ def deliver_alerts(settings: Settings, store: Store, *, now: datetime, resend: b
     write_atom(store, settings.home / "alerts.atom", now, desk=desk)
     if resend:
         resend_unsure(store, now=now)
-    return deliver(store, channels_of(settings), now=now, desk=desk)
+    known = channels_of(settings)
+    at_once = deliver(store, known, now=now, desk=desk)
+    return at_once + deliver_digests(store, known, now=now, hour=settings.digest_hour, desk=desk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

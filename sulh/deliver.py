@@ -109,6 +109,8 @@ class Channel:
     """Scheme and host, with the host masked where it is a token."""
     limit: int = _LIMIT
     """Characters that a message may have."""
+    digest: bool = False
+    """Whether it gets one message a day, by `sulh.digests`, in place of one an alert."""
     send: Callable[[Message], str] = field(repr=False)
     """Sends; gives an empty text, or why it failed."""
 
@@ -123,6 +125,16 @@ class DeliveryReport(Record):
     unsure: int
     errors: tuple[str, ...] = ()
     """One line a channel that failed: its label and why."""
+
+    def __add__(self, other: DeliveryReport) -> DeliveryReport:
+        """Give the report on both, which went to different channels."""
+        return DeliveryReport(
+            sent=self.sent + other.sent,
+            failed=self.failed + other.failed,
+            waiting=self.waiting + other.waiting,
+            unsure=self.unsure + other.unsure,
+            errors=(*self.errors, *other.errors),
+        )
 
     def summary(self) -> str:
         """Say how many messages went out, and which channels failed."""
@@ -143,6 +155,8 @@ def for_operators(addresses: Iterable[str], write: Callable[[str], None]) -> tup
     One address may take alerts and findings: it is then two channels, so that neither waits in the other's queue.
     """
     found = channels(addresses, setting="SULH_OPERATORS") or (printer(write),)
+    if any(channel.digest for channel in found):
+        raise SettingsError("SULH_OPERATORS: findings are not gathered for a day: leave digest=daily out")
     return tuple(replace(channel, id=digest("operators", channel.id)) for channel in found)
 
 
@@ -164,7 +178,11 @@ def deliver(
     desk: str = "",
     send: Callable[[Channel, Message], str] | None = None,
 ) -> DeliveryReport:
-    """Send what is due to the channels, until nothing is; ``desk`` is the desk's address, for links."""
+    """Send what is due to the channels, until nothing is; ``desk`` is the desk's address, for links.
+
+    Those that take one message a day are left to `deliver_digests`.
+    """
+    channels = [channel for channel in channels if not channel.digest]
     alerts: dict[str, Alert] = {}
 
     def message(delivery: Delivery, channel: Channel) -> Message | None:
@@ -222,21 +240,16 @@ def _empty(
             continue
         # A run may take long: its clock goes on from the time that it was given.
         moment = now + timedelta(seconds=time.monotonic() - started)
-        with _to_its_end():
-            if not store.claim(delivery.id, now=moment):
-                continue
-            error = send(channel, message) if send else channel.send(message)
-            moment = now + timedelta(seconds=time.monotonic() - started)
-            if error:
-                failed += 1
-                in_a_row[channel.id] += 1
-                errors[channel.id] = f"{channel.label}: {error}"
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(delivery.attempts, 20))
-                store.settle(delivery.id, sent=False, now=moment, error=error, retry_at=moment + pause)
-            else:
-                sent += 1
-                in_a_row[channel.id] = 0
-                store.settle(delivery.id, sent=True, now=moment)
+        error = hand_over(store, delivery, channel, message, now=moment, send=send)
+        if error is None:
+            continue
+        if error:
+            failed += 1
+            in_a_row[channel.id] += 1
+            errors[channel.id] = f"{channel.label}: {error}"
+        else:
+            sent += 1
+            in_a_row[channel.id] = 0
     outbox = [delivery for delivery in store.deliveries() if delivery.channel in by_id]
     return DeliveryReport(
         sent=sent,
@@ -245,6 +258,33 @@ def _empty(
         unsure=sum(delivery.state == "unsure" for delivery in outbox),
         errors=tuple(errors.values()),
     )
+
+
+def hand_over(
+    store: Store,
+    delivery: Delivery,
+    channel: Channel,
+    message: Message,
+    *,
+    now: datetime,
+    send: Callable[[Channel, Message], str] | None = None,
+) -> str | None:
+    """Claim a delivery, send its message and settle it: gives an empty text, or why it failed.
+
+    None where another worker was first.
+    """
+    started = time.monotonic()
+    with _to_its_end():
+        if not store.claim(delivery.id, now=now):
+            return None
+        error = send(channel, message) if send else channel.send(message)
+        moment = now + timedelta(seconds=time.monotonic() - started)
+        if error:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(delivery.attempts, 20))
+            store.settle(delivery.id, sent=False, now=moment, error=error, retry_at=moment + pause)
+        else:
+            store.settle(delivery.id, sent=True, now=moment)
+        return error
 
 
 @contextmanager
@@ -285,6 +325,7 @@ def _channel(address: str, number: int, setting: str) -> Channel:
     # Here: Apprise takes a third of a second to import, and most commands send nothing.
     import apprise
 
+    address, daily = _without_digest(address, number, setting)
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{1,15}(?=://)", address)
     # Apprise logs addresses, passwords and all, before anyone could hide them.
     log = logging.getLogger("apprise")
@@ -317,8 +358,20 @@ def _channel(address: str, number: int, setting: str) -> Channel:
         id=digest(address),
         label=f"{scheme.group().lower()}://{host}",
         limit=max(500, min(_LIMIT, service.body_maxlen - title_room)),
+        digest=daily,
         send=send,
     )
+
+
+def _without_digest(address: str, number: int, setting: str) -> tuple[str, bool]:
+    """Take `digest=daily` off an address: with and without it the channel is the same, and nothing is told twice."""
+    before, mark, query = address.partition("?")
+    parts = query.split("&") if mark else []
+    kept = [part for part in parts if not part.lower().startswith("digest=")]
+    asked = {part.lower() for part in parts} - {part.lower() for part in kept}
+    if asked - {"digest=daily"}:
+        raise SettingsError(f"{setting}: address {number}: expected digest=daily, or no digest")
+    return before + (f"?{'&'.join(kept)}" if kept else ""), bool(asked)
 
 
 def _secrets(address: str) -> list[str]:
@@ -397,7 +450,7 @@ def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int
         f"How it stands: {alert.state}{why}; {_count(len(alert.origins), 'independent origin')},"
         f" {_count(len(alert.members), 'document')}",
         "",
-        _quoted(alert.sentence, quote),
+        quoted(alert.sentence, quote),
         *_cited(documents.get(first)),
         "",
         "Caution:",
@@ -410,7 +463,7 @@ def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int
             continue
         lines.append(f"- {said}: YES{note}")
         if one.sentence:
-            lines.append(f"  {_quoted(one.sentence, quote)}")
+            lines.append(f"  {quoted(one.sentence, quote)}")
     others = [member for member in alert.members[1:][-_LINKS:] if member.document in documents]
     if others:
         hidden = len(alert.members) - 1 - len(others)
@@ -428,7 +481,8 @@ def _cited(document: Document | None) -> list[str]:
     return [f"{document.source}: {_inert(document.title)}" if document.title else document.source, document.url]
 
 
-def _quoted(sentence: str, limit: int) -> str:
+def quoted(sentence: str, limit: int) -> str:
+    """Give a sentence of a text in quotes, made harmless, cut after so many characters."""
     text = _inert(" ".join(sentence.split()))
     if len(text) > limit:
         text = text[:limit].rstrip() + "…"

@@ -22,6 +22,7 @@ from sulh.board import Balance, balances
 from sulh.config import Settings
 from sulh.crawling import known_sources
 from sulh.daily import channels_of, ledger_rows, operators_of, turn
+from sulh.digests import DIGEST
 from sulh.freshness import Freshness, freshness, percentile, slow, span
 from sulh.pipeline import registers_of
 from sulh.stores import Delivery, Store, open_store
@@ -119,7 +120,10 @@ def _settings(settings: Settings) -> Iterator[Look]:
     except SulhError as error:
         yield Look(level="wrong", about="notify", said=str(error), todo="mend SULH_NOTIFY", kind="setting")
     else:
-        said = ", ".join(channel.label for channel in channels) or "nobody is notified; alerts go to the Atom file"
+        said = (
+            ", ".join(channel.label + " (once a day)" * channel.digest for channel in channels)
+            or "nobody is notified; alerts go to the Atom file"
+        )
         yield Look(level="ok" if channels else "note", about="notify", said=said)
     if not settings.operators:
         yield Look(
@@ -314,7 +318,9 @@ def _outbox(store: Store) -> list[Delivery]:
     off = {one.id for one in alerts if one.state == "withdrawn"}
     off |= {id for id, (verdict, _) in verdicts.items() if verdict == "dismissed"}
     return [
-        one for one in store.deliveries() if one.alert in there and not (one.state == "waiting" and one.alert in off)
+        one
+        for one in store.deliveries()
+        if one.alert.startswith(DIGEST) or (one.alert in there and not (one.state == "waiting" and one.alert in off))
     ]
 
 

@@ -23,6 +23,7 @@ from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
 from processors.records import Alert, Capture, Comparison, Document, Event, Field, Rejection, Verdict
 from processors.register import Registers, load_registers
+from sulh.digests import change
 from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
 
 
@@ -326,12 +327,15 @@ def decide(
     now: datetime,
     max_age_days: int | None,
     channels: Sequence[str] = (),
+    digests: Sequence[str] = (),
     settled: Mapping[str, Settled] | None = None,
 ) -> Decision:
     """Decide on alerts over all that the store holds, and queue what must be sent.
 
     An alert is queued for every channel that lacks it, unless it is held or withdrawn, an analyst dismissed it, or it
     opened longer ago than ``max_age_days``: a channel that is added later gets the recent ones, not the whole past.
+    For ``digests``, those of the channels that get one message a day, it is queued too that the state of an alert that
+    they have, or will get, is another now.
     """
     before = settled_in(store) if settled is None else settled
     alerts = alert(
@@ -343,9 +347,17 @@ def decide(
         rival=rival,
         document=store.document,
     )
+    queued = 0
+    if digests:
+        # Before the alerts: a run that breaks off in between sees the change again, and the outbox has it already.
+        waiting = {(row.alert, row.channel) for row in store.deliveries()}
+        for one in alerts:
+            old = before[one.id].alert if one.id in before else None
+            if old is not None and old.state != one.state:
+                having = [channel for channel in digests if (one.id, channel) in waiting]
+                queued += store.enqueue(change(one.id, one.state), having, at=now)
     store.write_alerts(alerts)
     verdicts = store.verdicts()
-    queued = 0
     for one in alerts:
         if to_be_told(one, verdicts.get(one.id, ("open", ""))[0], now=now, max_age_days=max_age_days):
             queued += store.enqueue(one.id, channels, at=now)
