@@ -557,16 +557,24 @@ def search_command(
 @command("export")
 @click.argument(
     "kind",
-    type=click.Choice(["documents", "events", "comparisons", "stories", "alerts", "rejections", "ledger"]),
+    type=click.Choice(["documents", "events", "comparisons", "stories", "alerts", "rejections", "ledger", "labels"]),
 )
 @click.pass_context
 def export_command(ctx: click.Context, kind: Any) -> None:
-    """Print all records of a KIND as JSON lines, in a fixed order, the same from every store."""
+    """Print all records of a KIND as JSON lines, in a fixed order, the same from every store.
+
+    labels: the documents of alerts that analysts confirmed or dismissed, as labelled items for `sulh evaluate`:
+
+    \b
+    sulh export labels > labels.jsonl
+    sulh evaluate labels.jsonl
+    """
+    from sulh.labels import labels
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
     with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
-        emit(store.export(kind))
+        emit(labels(store) if kind == "labels" else store.export(kind))
 
 
 def say_processed(ctx: click.Context, report: ProcessReport, as_json: bool) -> None:
