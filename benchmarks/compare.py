@@ -1,4 +1,4 @@
-"""Measures what comparing a document with 10,000 claims costs against the bundled 34, in one run on the same pages."""
+"""Measures what comparing a document with 10,000 claims costs against the bundled ones on the same pages."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 from processors.annotate import annotate
 from processors.annotate.actors import ACTORS
 from processors.annotate.events import events
+from processors.claims import read
 from processors.compare import compare
 from processors.records import Document, Event, utc
 from processors.register import (
@@ -36,20 +37,21 @@ LIMIT = 2.0
 def main() -> int:
     """Print the ratio as one JSON line; exit 1 where it is above the limit."""
     pages = sample()
-    few = load_registers()
+    few = read(load_registers(actors=ACTORS))
     many = Registers((*few, invented(next(iter(few)), CLAIMS - sum(1 for _ in few.claims()))))
-    costs: dict[str, list[float]] = {"34": [], "10000": []}
+    costs: dict[str, list[float]] = {"bundled": [], "10000": []}
     for _ in range(ROUNDS):
         # In turns, so that what else the machine does falls on both.
-        for name, registers in (("34", few), ("10000", many)):
+        for name, registers in (("bundled", few), ("10000", many)):
             start = time.process_time()
             for document, found in pages:
                 compare(document, found, registers)
             costs[name].append(time.process_time() - start)
     best = {name: min(times[1:]) / len(pages) * 1000 for name, times in costs.items()}
-    ratio = best["10000"] / best["34"]
+    ratio = best["10000"] / best["bundled"]
     claims = sum(1 for _ in many.claims())
-    result = {"documents": len(pages), "claims": claims, "ms_34": best["34"], "ms_10000": best["10000"], "ratio": ratio}
+    shown = {"ms_bundled": best["bundled"], "ms_10000": best["10000"], "ratio": ratio}
+    result = {"documents": len(pages), "claims": claims, **shown}
     print(json.dumps({key: round(value, 3) for key, value in result.items()}))
     return 0 if ratio <= LIMIT else 1
 

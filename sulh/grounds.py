@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from processors.alert import COLLAPSE, RECENT_FIGHT, WINDOW, Settled, alert
@@ -96,21 +96,27 @@ class Grounds(Record):
 
 def grounds_of(store: Store, one: Alert, *, now: datetime, max_age_days: int | None) -> Grounds | None:
     """Give the grounds of an alert from what the store holds; None where its first document has gone."""
-    first = store.document(one.members[0].document)
-    if first is None:
+    found = {member.document: store.document(member.document) for member in one.members}
+    members = {id: document for id, document in found.items() if document is not None}
+    if one.members[0].document not in members:
         return None
-    return grounds(one, first, store.reports(actors=_kin(one.parties)), now=now, max_age_days=max_age_days)
+    return grounds(one, members, store.reports(actors=_kin(one.parties)), now=now, max_age_days=max_age_days)
 
 
 def grounds(
-    one: Alert, first: Document, reports: Iterable[Report], *, now: datetime, max_age_days: int | None
+    one: Alert,
+    members: Mapping[str, Document],
+    reports: Iterable[Report],
+    *,
+    now: datetime,
+    max_age_days: int | None,
 ) -> Grounds:
-    """Give the grounds of an alert whose first document is this one."""
-    known = _near(one, reports)
+    """Give the grounds of an alert with these documents, the first of which must be there."""
+    known = _near(one, members, reports)
     bench = _Bench(one, now, max_age_days)
     base = bench.decide(known)
     return Grounds(
-        raised=_raised(one, first, known),
+        raised=_raised(one, members[one.members[0].document], known),
         turns=tuple(_turns(base or one, known, bench)),
         otherwise=tuple(_otherwise(base, known, bench)) if base is not None else (),
         now=base.state if base is not None else "",
@@ -146,19 +152,31 @@ def _order(report: Report) -> tuple[datetime, str]:
     return _at(report.document), report.document.id
 
 
-def _near(one: Alert, reports: Iterable[Report]) -> list[Report]:
-    members = {member.document for member in one.members}
-    kin = _kin(one.parties)
+def _near(one: Alert, members: Mapping[str, Document], reports: Iterable[Report]) -> list[Report]:
+    """Give the reports that can bear on an alert, in order: of two of its parties, or their kin, and of about its time.
+
+    Of all others nothing is kept: they may be very many.
+    """
+    kin = {party: _kin([party]) for party in one.parties}
+    days = [_at(document) for document in members.values()]
+    since, until = min(days) - AROUND, max(days) + AROUND
     kept = [
         report
         for report in reports
-        if report.document.id in members or any(p.actor in kin for event in report.events for p in event.parties)
+        if report.document.id in members
+        or (since <= _at(report.document) <= until and any(_between(event, kin) for event in report.events))
     ]
-    days = [_at(report.document) for report in kept if report.document.id in members]
-    if days:
-        since, until = min(days) - AROUND, max(days) + AROUND
-        kept = [r for r in kept if r.document.id in members or since <= _at(r.document) <= until]
     return sorted(kept, key=_order)
+
+
+def _between(event: Event, kin: Mapping[str, set[str]]) -> bool:
+    actors = {party.actor for party in event.parties}
+    return any(
+        mine != other and mine in kin[a] and other in kin[b]
+        for a, b in combinations(kin, 2)
+        for mine in actors
+        for other in actors
+    )
 
 
 class _Bench:
