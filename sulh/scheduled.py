@@ -199,12 +199,17 @@ def _name(number: int) -> str:
 def tell_operators(context: Mapping[str, Any]) -> None:
     """Tell the operators of a failed task, by what its command said last; never fails itself.
 
-    A scheduler calls this with its own context of the task. The same failure is told once while it keeps coming.
+    A scheduler calls this with its own context of the task. The same failure is told once while it keeps coming; the
+    months of one backfill are one failure, which an outlet that is down would else repeat for each of them.
     """
     task, error = context["ti"], context.get("exception")
-    which = getattr(task, "rendered_map_index", None) or ""
-    about = ": ".join(part for part in (task.dag_id, task.task_id, str(which)) if part)
+    which = str(getattr(task, "rendered_map_index", None) or "")
     said = error.said if isinstance(error, CommandError) and error.said else str(error or "it was killed")
+    given = context.get("params") or {}
+    if given.get("source"):
+        said = f"{which}:\n{said}" if which else said
+        which = f"{given['source']}, {given.get('from', '')} to {given.get('to', '')}"
+    about = ": ".join(part for part in (task.dag_id, task.task_id, which) if part)
     try:
         log = getattr(task, "log_url", "")
         todo = ["--todo", f"read its log: {log}"] if log else []

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,17 @@ import pytest
 
 from processors.archive import Archive
 from sulh.recompare import Change
-from sulh.scheduled import CommandError, WrongUsageError, arrived, changes_in_words, interval, spans, sulh
+from sulh.scheduled import (
+    CommandError,
+    WrongUsageError,
+    arrived,
+    changes_in_words,
+    interval,
+    spans,
+    sulh,
+    tell_operators,
+)
+from sulh.stores import open_store
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60
@@ -276,3 +288,29 @@ def test_what_would_change_is_said_for_a_person_to_agree_with() -> None:
         "- and 2 more: `sulh recompare --json` prints them all",
     ]
     assert "nothing changes" in changes_in_words([{"documents": 7, "switched": False, "counts": {}, "changes": []}])
+
+
+@dataclass(frozen=True)
+class FailedTask:
+    """What a scheduler says of a task that failed."""
+
+    rendered_map_index: str
+    dag_id: str = "sulh_backfill"
+    task_id: str = "fetch"
+
+
+def test_each_backfill_that_fails_is_told_once_by_its_source(home: Path) -> None:
+    def fails(source: str, month: str, said: str) -> None:
+        params = {"source": source, "from": "2013-01-01", "to": "2013-03-31"}
+        error = CommandError(["sulh", "backfill"], 1, said)
+        tell_operators({"ti": FailedTask(month), "params": params, "exception": error})
+
+    for month in ("2013-01-01 to 2013-01-31", "2013-02-01 to 2013-02-28"):
+        fails("old_gb", month, "the outlet is down")
+    fails("new_gb", "2013-01-01 to 2013-01-31", "no such file")
+    with closing(open_store(str(home / "sulh.sqlite"), create=False)) as store:
+        found = {one.about: one.said for one in store.findings(standing=True)}
+    assert found == {
+        "sulh_backfill: fetch: old_gb, 2013-01-01 to 2013-03-31": "2013-02-01 to 2013-02-28:\nthe outlet is down",
+        "sulh_backfill: fetch: new_gb, 2013-01-01 to 2013-03-31": "2013-01-01 to 2013-01-31:\nno such file",
+    }
