@@ -29,16 +29,16 @@ DAGS = Path(__file__).parent.parent / "dags"
 PORT = 18080
 """Of the pages and of the interface by which tasks report; 8080 is everybody's."""
 
-WORKERS = 4
-"""Tasks at once: each takes 130 MB for Airflow's part and as much again for its command."""
-
 POOLS: Mapping[str, tuple[int, str]] = {
-    # One worker less than there are, so that long crawls never keep an alert waiting.
     "sulh_crawl": (3, "Crawls at once; each is of one host, or of several beyond a hundred"),
     "sulh_turn": (1, "Judging and deciding, which is for one at a time"),
     "sulh_backfill": (1, "Months of the past at once"),
 }
 """The pools that the DAGs ask for, with their slots here; a team gives `sulh_crawl` more."""
+
+WORKERS = POOLS["sulh_crawl"][0] + POOLS["sulh_backfill"][0] + 1
+"""Tasks at once: crawls and backfills may take hours, all at a time, and an alert, judging and the watch must find a
+worker beside them. Each takes 130 MB for Airflow's part and as much again for its command."""
 
 START_SECONDS = 300.0
 """How long Airflow may take until it answers: 24 s were measured, and ten times that on a machine that is busy."""
@@ -100,7 +100,7 @@ class Home:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PARALLELISM": str(WORKERS),
+            "AIRFLOW__CORE__PARALLELISM": os.environ.get("AIRFLOW__CORE__PARALLELISM") or str(WORKERS),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder / 'airflow.db'}",
             # What a scheduler that died had begun is begun again half a minute after it is back, instead of five.

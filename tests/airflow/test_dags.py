@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sulh.airflow_home import POOLS
+from sulh.airflow_home import POOLS, WORKERS
 from sulh.scheduled import pages, words_of
 from tests.airflow.machine import ROOT, program
 from tests.command_lines import arguments, refusal
@@ -42,7 +42,8 @@ for path in sys.argv[1:]:
                     task.task_id: {
                         "pool": task.pool, "owner": task.owner, "rule": str(task.trigger_rule), "retries": task.retries,
                         "policy": task.retry_policy is not None, "told": bool(task.on_failure_callback),
-                        "limit": task.execution_timeout is not None, "name": task.task_display_name,
+                        "limit": task.execution_timeout and task.execution_timeout.total_seconds(),
+                        "name": task.task_display_name,
                         "empty": task.task_type == "EmptyOperator",
                         "leaf": not task.downstream_task_ids,
                     }
@@ -133,6 +134,25 @@ TASKS = {
 def test_tasks_and_their_pools_are_those_that_operators_know(read: dict[str, Any]) -> None:
     found = {name: {task: one["pool"] for task, one in dag["tasks"].items()} for name, dag in dags(read).items()}
     assert found == TASKS
+
+
+LONG = 30 * 60
+"""Seconds: what takes no longer than deciding on alerts may, keeps none waiting for long."""
+
+
+def test_tasks_that_take_hours_leave_a_worker_to_the_others(read: dict[str, Any]) -> None:
+    long = {
+        one["pool"]
+        for dag in dags(read).values()
+        for one in dag["tasks"].values()
+        if one["limit"] and one["limit"] > LONG
+    }
+    # Whoever judges waits for a turn, and what waits for its slot in a pool holds no worker.
+    assert long == {"sulh_crawl", "sulh_backfill", "sulh_turn"}
+    assert sum(POOLS[name][0] for name in long - {"sulh_turn"}) < WORKERS
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    slots = re.findall(r"AIRFLOW_TASKS:-(\d+)\}", compose)
+    assert slots and all(int(one) >= WORKERS for one in slots)
 
 
 def test_what_the_pages_of_the_dags_tell_to_type_can_be_typed(read: dict[str, Any]) -> None:
