@@ -13,9 +13,10 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
@@ -108,6 +109,18 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """One source as it is to be crawled."""
+
+    spider: type[SourceSpider]
+    source: Source
+    host: str
+    """Whom it asks: the source's own, or a web archive."""
+    more: dict[str, Any]
+    """The spider's own options."""
+
+
 class Crawl:
     """The crawls of one process."""
 
@@ -117,100 +130,118 @@ class Crawl:
         self._open: dict[str, Writer] = {}
         self._told: dict[str, float] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._hosts: dict[str, asyncio.Lock] = {}
 
     async def run(self) -> int:
         """Crawl all sources and give the exit code."""
-        done = await asyncio.gather(*(self._crawl(source) for source in self.sources))
+        by_host: dict[str, list[_Work]] = {}
+        for source in self.sources:
+            work = self._work(source)
+            by_host.setdefault(work.host, []).append(work)
+        done = await asyncio.gather(*(self._ask(host, works) for host, works in by_host.items()))
         return 0 if all(done) else 1
 
-    async def _crawl(self, source: Source) -> bool:
-        # Two sources of one host take turns: its delay is the host's, not the source's.
-        spider, source, entry, more = self._spider(source)
-        host = self._hosts.setdefault(urlsplit(entry).netloc, asyncio.Lock())
-        async with host, self._room, self._turn(source.id, entry):
-            began = monotonic()
-            report = Report(source=source.id)
-            try:
-                writer = await self._writer(source.id)
-            except (LockedError, ArchiveError) as error:
-                self._say(event="done", source=source.id, outcome="not-begun", reason=str(error), accounted=False)
-                print(f"sulh: {error}", file=sys.stderr)
-                return False
-            self._open[source.id] = writer
-            try:
-                await run_spider(
-                    spider,
-                    source,
-                    writer,
-                    report,
-                    contact=self.options.contact,
-                    loopback=self.options.allow_loopback,
-                    since=self.options.since,
-                    until=self.options.until,
-                    tell=self._progress,
-                    **more,
-                )
-            except Exception as error:
-                # One source's crash is its own failure: the others go on.
-                logging.exception("the crawl of %s crashed", source.id)
-                report.crashed += 1
-                report.reason = f"crashed: {error!r}"
-            finally:
-                if report.counts is not None or report.crashed:
-                    self._close(source.id)
-            counts = report.counts or {}
-            self._say(
-                event="done",
-                source=source.id,
-                outcome=report.outcome,
-                reason=report.reason,
-                accounted=report.accounted,
-                crashed=report.crashed,
-                seconds=round(monotonic() - began, 2),
-                **counts,
-                **({"gaps": report.gaps(self.options.since, self.options.until)} if self._past else {}),
+    async def _ask(self, host: str, works: list[_Work]) -> bool:
+        """Crawl the sources of a host one after the other, while no other process on this archive asks it.
+
+        Its delay is meant for all that we ask of it: not for each source, nor for each of several commands.
+        """
+        began, told, done = monotonic(), False, True
+        while works:
+            async with self._room:
+                try:
+                    turn = self.archive.turn(host)
+                except ArchiveError as error:
+                    return all([self._not_begun(work.source.id, str(error)) for work in works])
+                if turn is not None:
+                    try:
+                        for work in works:
+                            await asyncio.sleep(turn.rest(work.source.delay, datetime.now(UTC)))
+                            try:
+                                done &= await self._crawl(work)
+                            finally:
+                                turn.asked(datetime.now(UTC))
+                    finally:
+                        turn.release()
+                    return done
+            if not told:
+                what = "backfill" if self.options.via in ARCHIVES else "crawl"
+                names = ", ".join(work.source.id for work in works)
+                print(f"sulh: {names}: another {what} is asking {host}: waiting for its end", file=sys.stderr)
+                told = True
+            await asyncio.sleep(0.5)
+            if self.options.via not in ARCHIVES and monotonic() - began > self.options.lock_wait:
+                # Another process is at this very source: there is nothing to wait for.
+                for work in [work for work in works if self.archive.held(work.source.id)]:
+                    works.remove(work)
+                    done = self._not_begun(work.source.id, f"{work.source.id} is being crawled by another process")
+        return done
+
+    async def _crawl(self, work: _Work) -> bool:
+        source, began = work.source, monotonic()
+        report = Report(source=source.id)
+        try:
+            writer = await self._writer(source.id)
+        except (LockedError, ArchiveError) as error:
+            return self._not_begun(source.id, str(error))
+        self._open[source.id] = writer
+        try:
+            await run_spider(
+                work.spider,
+                source,
+                writer,
+                report,
+                contact=self.options.contact,
+                loopback=self.options.allow_loopback,
+                since=self.options.since,
+                until=self.options.until,
+                tell=self._progress,
+                **work.more,
             )
-            if report.reason:
-                print(f"sulh: {source.id}: {report.reason}", file=sys.stderr)
-            return report.accounted
+        except Exception as error:
+            # One source's crash is its own failure: the others go on.
+            logging.exception("the crawl of %s crashed", source.id)
+            report.crashed += 1
+            report.reason = f"crashed: {error!r}"
+        finally:
+            if report.counts is not None or report.crashed:
+                self._close(source.id)
+        counts = report.counts or {}
+        self._say(
+            event="done",
+            source=source.id,
+            outcome=report.outcome,
+            reason=report.reason,
+            accounted=report.accounted,
+            crashed=report.crashed,
+            seconds=round(monotonic() - began, 2),
+            **counts,
+            **({"gaps": report.gaps(self.options.since, self.options.until)} if self._past else {}),
+        )
+        if report.reason:
+            print(f"sulh: {source.id}: {report.reason}", file=sys.stderr)
+        return report.accounted
+
+    def _not_begun(self, source: str, reason: str) -> bool:
+        self._say(event="done", source=source, outcome="not-begun", reason=reason, accounted=False)
+        print(f"sulh: {reason}", file=sys.stderr)
+        return False
 
     @property
     def _past(self) -> bool:
         return bool(self.options.since or self.options.until)
 
-    def _spider(self, source: Source) -> tuple[type[SourceSpider], Source, str, dict[str, Any]]:
-        """Give the spider, the source as it is crawled, the address that is asked, and the spider's own options."""
+    def _work(self, source: Source) -> _Work:
         archive = ARCHIVES.get(self.options.via or "")
         if archive is None:
-            return KINDS[self.options.via or source.kind], source, source.entries[0], {}
+            spider = KINDS[self.options.via or source.kind]
+            return _Work(spider=spider, source=source, host=urlsplit(source.entries[0]).netloc, more={})
         where = Services(
             commoncrawl=self.options.commoncrawl,
             commoncrawl_data=self.options.commoncrawl_data,
             wayback=self.options.wayback,
         )
-        return archive, archive.polite(source, where), archive.address(where), {"services": where}
-
-    @asynccontextmanager
-    async def _turn(self, source: str, entry: str) -> AsyncIterator[None]:
-        """Wait until no other process on this archive asks the same web archive, which is there for everybody.
-
-        Its delay is meant for all that we ask of it, not for each of several backfills.
-        """
-        if self.options.via not in ARCHIVES:
-            yield
-            return
-        service = urlsplit(entry).netloc
-        told = False
-        while (turn := self.archive.turn(service)) is None:
-            if not told:
-                print(f"sulh: {source}: another backfill is asking {service}: waiting for its end", file=sys.stderr)
-                told = True
-            await asyncio.sleep(0.5)
-        try:
-            yield
-        finally:
-            turn.release()
+        host = urlsplit(archive.address(where)).netloc
+        return _Work(spider=archive, source=archive.polite(source, where), host=host, more={"services": where})
 
     async def _writer(self, source: str) -> Writer:
         until = monotonic() + self.options.lock_wait

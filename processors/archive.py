@@ -286,6 +286,33 @@ class Recent(Record):
     """Whether a crawl is at it right now, for news or for the past."""
 
 
+class Turn:
+    """The right to ask a host, which one process on an archive has at a time; it remembers when the last one ended."""
+
+    def __init__(self, lock: BaseFileLock, stamp: Path) -> None:
+        self._lock, self._stamp = lock, stamp
+
+    def rest(self, delay: float, now: datetime) -> float:
+        """Give the seconds to wait before the first request, so that the last of who had the turn before counts too."""
+        try:
+            since = utc(now).timestamp() - self._stamp.stat().st_mtime
+        except OSError:
+            return 0.0
+        # A clock that was set back must not make anybody wait for longer than the delay.
+        return min(delay, max(0.0, delay - since))
+
+    def asked(self, now: datetime) -> None:
+        """Remember when the host was asked last, for who asks it next."""
+        # Without that it may be asked a moment early: no reason to fail.
+        with suppress(OSError):
+            self._stamp.touch()
+            os.utime(self._stamp, (utc(now).timestamp(),) * 2)
+
+    def release(self) -> None:
+        """Let another process ask."""
+        self._lock.release()
+
+
 class BodyError(Exception):
     """A body that cannot be taken as it is; ``reason`` names why."""
 
@@ -574,20 +601,34 @@ class Archive:
         """Open a source for writing. Raises LockedError when another process has it, ArchiveError when unusable."""
         return Writer(self.folder / source, source)
 
-    def turn(self, service: str) -> BaseFileLock | None:
-        """Take the turn at a service that all share; None while another process has it. The lock is to be released.
+    def turn(self, host: str) -> Turn | None:
+        """Take the turn at asking a host; None while another process has it. It is to be released.
 
         Raises ArchiveError where the archive cannot be written.
         """
-        lock = FileLock(self.folder / f"{service.replace(':', '_')}.lock")
+        path = self._turn_file(host)
+        lock = FileLock(path)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             return None
         except OSError as error:
-            raise ArchiveError(f"{self.folder}: cannot be written: {error.strerror}") from error
-        return lock
+            raise ArchiveError(f"{path.parent}: cannot be written: {error.strerror}") from error
+        return Turn(lock, path.with_suffix(".asked"))
+
+    def asked(self, host: str) -> bool:
+        """Say whether a process has the turn at asking a host right now."""
+        path = self._turn_file(host)
+        return path.exists() and _taken(path)
+
+    def held(self, source: str) -> bool:
+        """Say whether a process has a source right now, for news or for the past."""
+        return (self.folder / source / "index.sqlite").is_file() and _held(self.folder / source)
+
+    def _turn_file(self, host: str) -> Path:
+        # No source has a dot in its name.
+        return self.folder / ".hosts" / f"{host.replace(':', '_')}.lock"
 
     def rebuild_index(self, source: str, *, now: datetime) -> int:
         """Make the index anew from the WARC files alone, and give the number of pages; the old one is kept beside it.
@@ -657,7 +698,11 @@ def _locked(folder: Path, source: str) -> BaseFileLock:
 
 def _held(folder: Path) -> bool:
     """Say whether a process has the source; one that was killed has let go of it."""
-    lock = FileLock(folder / "lock", thread_local=False)
+    return _taken(folder / "lock")
+
+
+def _taken(path: Path) -> bool:
+    lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except (Timeout, OSError):

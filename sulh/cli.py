@@ -998,8 +998,8 @@ def sources_list(ctx: click.Context, as_json: bool = False) -> None:
 def sources_due(ctx: click.Context, most: int | None, as_json: bool) -> None:
     """List the sources that are to be crawled now, each by its `every:`, in groups of one host.
 
-    One crawl takes a group, so that no two ask one host at once. A source that failed rests longer with each failure,
-    up to a day; one that is being crawled is left out.
+    One crawl takes a group: a host is asked by one process at a time. A source that failed rests longer with each
+    failure, up to a day; one that is being crawled is left out, and so is one of a host that is being asked.
     """
     from sulh.crawling import due_sources
     from sulh.due import groups

@@ -20,7 +20,7 @@ from crawlers.sources import ID, Source, collect_sources, load_source
 from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
-from sulh.due import due
+from sulh.due import due, groups
 from sulh.progress import progress
 
 PROCESSES = 2
@@ -123,8 +123,9 @@ def crawl(
     for error in broken:
         echo(f"left out: {error}")
     _all_known(sources, known)
-    names = list(sources or known)
-    groups = [names[start::PROCESSES] for start in range(min(PROCESSES, len(names)))]
+    names = list(dict.fromkeys(sources or known))
+    # All of one host to one process: who asks a host keeps its delay.
+    shares = [group.sources for group in groups([known[name] for name in names], most=PROCESSES)]
     lock = threading.Lock()
     results: list[Mapping[str, Any]] = []
     failed: list[str] = []
@@ -145,9 +146,9 @@ def crawl(
             with lock:
                 failed.append(f"the crawl of {', '.join(group)} ended with status {status}; see above")
 
-    processes = [subprocess_of(settings, [*options, *named(group)]) for group in groups]
+    processes = [subprocess_of(settings, [*options, *named(group)]) for group in shares]
     threads = [
-        threading.Thread(target=follow, args=(process, group)) for process, group in zip(processes, groups, strict=True)
+        threading.Thread(target=follow, args=(process, group)) for process, group in zip(processes, shares, strict=True)
     ]
     try:
         with progress("crawling sources", len(names)) as advance:

@@ -28,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Sources that one crawl takes, so that no two processes ask one host at once."""
+    """Sources that one crawl takes, so that none waits for another that asks the same host."""
 
     hosts: tuple[str, ...]
     sources: tuple[str, ...]
@@ -77,15 +77,24 @@ def _spread(host: str) -> int:
 
 
 def due(archive: Archive, sources: Mapping[str, Source], *, now: datetime) -> tuple[list[str], list[str]]:
-    """Give the sources that are due, by name, and what is to be said of those whose archive cannot be read."""
+    """Give the sources that are due, by name, and what is to be said of those whose archive cannot be read.
+
+    Left out is one of a host that another process asks right now: it would only wait for its turn there.
+    """
     names, wrong = [], []
+    asked: dict[str, bool] = {}
     for name, source in sources.items():
         try:
             recent = archive.recent(name)
         except SulhError as error:
             wrong.append(f"{name}: {error}")
             continue
-        if is_due(source, recent, now=now):
+        if not is_due(source, recent, now=now):
+            continue
+        host = host_of(source)
+        if host not in asked:
+            asked[host] = archive.asked(host)
+        if not asked[host]:
             names.append(name)
     return names, wrong
 

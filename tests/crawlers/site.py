@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,7 @@ class Asked:
     path: str
     conditional: bool
     agent: str
+    at: float = field(default_factory=time.monotonic)
 
 
 class Site:

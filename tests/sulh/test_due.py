@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crawlers.sources import Source, load_source
 from processors.archive import Archive, Outcome, Recent
 from sulh.cli import main
-from sulh.due import LATE, groups, is_due
+from sulh.due import LATE, due, groups, is_due
 
 MORNING = datetime(2026, 1, 5, 8, 0, 7, tzinfo=UTC)
 TICK = timedelta(minutes=15)
@@ -120,6 +120,18 @@ def test_a_crawl_that_was_stopped_goes_on_at_once_and_one_that_is_at_work_is_lef
     assert is_due(mine, archive.recent("mine_gb"), now=MORNING + timedelta(seconds=1))
     recent = crawled(tmp_path, "mine_gb", MORNING, "interrupted")
     assert is_due(mine, recent, now=MORNING + timedelta(seconds=1))
+
+
+def test_a_source_whose_host_is_being_asked_for_another_is_left_out_until_that_is_done(tmp_path: Path) -> None:
+    hosts = {"one_gb": "mine.test", "two_gb": "mine.test", "else_gb": "else.test"}
+    sources = {name: source(tmp_path, name, url=f"https://{host}/{name}") for name, host in hosts.items()}
+    archive = Archive(tmp_path / "home")
+    assert due(archive, sources, now=MORNING) == (["one_gb", "two_gb", "else_gb"], [])
+    turn = archive.turn("mine.test")
+    assert turn is not None
+    assert due(archive, sources, now=MORNING) == (["else_gb"], [])
+    turn.release()
+    assert due(archive, sources, now=MORNING) == (["one_gb", "two_gb", "else_gb"], [])
 
 
 def test_sources_of_one_host_stay_together_and_many_hosts_fit_into_few_groups(tmp_path: Path) -> None:
