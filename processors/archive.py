@@ -108,6 +108,10 @@ CREATE TABLE bodies (address TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID
 {_PAST}"""
 
 
+_NEWS = "id NOT IN (SELECT CAST(substr(key, 10) AS INTEGER) FROM meta WHERE key GLOB 'backfill:*')"
+"""Of the table `crawls`: those for news. One of the past tells nothing of how the source is today."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRef(Record):
     """Where one archived page lies."""
@@ -238,7 +242,7 @@ class Failing(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health(Record):
-    """How a source's last crawls went."""
+    """How a source's last crawls for news went; crawls of the past are none, but their items are counted too."""
 
     source: str
     last_crawl: datetime | None = None
@@ -514,12 +518,14 @@ class Archive:
         if source not in self.sources():
             return Health(source=source)
         with closing(self._index(source)) as index:
-            crawls = index.execute("SELECT started_at, outcome, reason FROM crawls ORDER BY id DESC").fetchall()
-            ok = index.execute("SELECT max(ended_at) FROM crawls WHERE outcome = 'ok'").fetchone()[0]
+            crawls = index.execute(
+                f"SELECT started_at, outcome, reason FROM crawls WHERE {_NEWS} ORDER BY id DESC"
+            ).fetchall()
+            ok = index.execute(f"SELECT max(ended_at) FROM crawls WHERE outcome = 'ok' AND {_NEWS}").fetchone()[0]
             failing = index.execute("SELECT count(*) FROM urls WHERE state = 'failing'").fetchone()[0]
             fresh, since = index.execute(
-                "SELECT sum(fresh), min(started_at) FROM crawls WHERE started_at >= ? AND id >"
-                " (SELECT min(id) FROM crawls)",
+                f"SELECT sum(fresh), min(started_at) FROM crawls WHERE started_at >= ? AND {_NEWS} AND id >"
+                f" (SELECT min(id) FROM crawls WHERE {_NEWS})",
                 (_iso(now - timedelta(days=7)),),
             ).fetchone()
             unbalanced = index.execute(
@@ -548,32 +554,37 @@ class Archive:
             return Recent()
         with closing(self._index(source)) as index:
             last = (
-                "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'news'), (SELECT max(id) FROM crawls))"
+                "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'news'),"
+                f" (SELECT max(id) FROM crawls WHERE {_NEWS}))"
             )
             row = index.execute(f"SELECT id, started_at, outcome FROM crawls WHERE id = {last}").fetchone()
             under_way = index.execute("SELECT 1 FROM crawls WHERE ended_at IS NULL").fetchone() is not None
             if row is None:
                 return Recent(held=under_way and _held(folder))
-            outcomes = index.execute("SELECT outcome FROM crawls WHERE id <= ? ORDER BY id DESC", (row[0],))
+            outcomes = index.execute(
+                f"SELECT outcome FROM crawls WHERE id <= ? AND {_NEWS} ORDER BY id DESC", (row[0],)
+            )
             failures = sum(1 for _ in itertools.takewhile(lambda one: one[0] == "failed", outcomes))
         return Recent(started_at=_moment(row[1]), outcome=row[2], failures=failures, held=under_way and _held(folder))
 
     def began(self, source: str) -> datetime | None:
-        """Say when the source was first crawled; None where it never was, or not here."""
+        """Say when the source was first crawled for news, or last at all where it never was; None where not here."""
         if not (self.folder / source / "index.sqlite").is_file():
             return None
         with closing(self._index(source)) as index:
-            return _moment(index.execute("SELECT min(started_at) FROM crawls").fetchone()[0])
+            first = f"(SELECT min(started_at) FROM crawls WHERE {_NEWS})"
+            return _moment(index.execute(f"SELECT coalesce({first}, max(started_at)) FROM crawls").fetchone()[0])
 
     def pulse(self, source: str) -> Pulse:
         """Say when the source brought something new, and whether its lists have become empty."""
         with closing(self._index(source)) as index:
             rows = index.execute(
-                "SELECT started_at FROM crawls WHERE fresh > 0 ORDER BY id DESC LIMIT ?", (_BEATS + 1,)
+                f"SELECT started_at FROM crawls WHERE fresh > 0 AND {_NEWS} ORDER BY id DESC LIMIT ?", (_BEATS + 1,)
             ).fetchall()
             emptied = index.execute(
                 "SELECT started_at FROM crawls WHERE outcome = 'ok' AND id = (SELECT max(crawl) FROM captures WHERE"
-                " kind = 'list') AND id > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listed')"
+                f" kind = 'list' AND crawl IN (SELECT id FROM crawls WHERE {_NEWS}))"
+                " AND id > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'listed')"
             ).fetchone()
         beats = [datetime.fromisoformat(row[0]) for row in reversed(rows)]
         return Pulse(
@@ -790,6 +801,7 @@ class Writer:
             self._lock.release()
             raise
         self._crawl = 0
+        self._past = False
         self._day = ""
         self._complete = -1
         self._listed: set[str] = set()
@@ -1077,8 +1089,10 @@ class Writer:
         self._listed.clear()
         self._day = _iso(now)[:10]
         self._crawl = self._index.execute("INSERT INTO crawls (started_at) VALUES (?)", (_iso(now),)).lastrowid or 0
-        if not past:
-            self._index.execute("INSERT OR REPLACE INTO meta VALUES ('news', ?)", (str(self._crawl),))
+        self._past = past
+        # One of the past is marked in `meta`, so that indexes of earlier versions can be read as they are.
+        mark = (f"backfill:{self._crawl}", "") if past else ("news", str(self._crawl))
+        self._index.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", mark)
         return self._crawl
 
     def _discover(self, items: Sequence[Listed], now: datetime) -> Discovered:
@@ -1128,7 +1142,7 @@ class Writer:
             else:
                 reason = "failing" if state == "failing" else "seen"
                 tally["known", reason] = tally.get(("known", reason), 0) + 1
-        if items:
+        if items and not self._past:
             self._index.execute("INSERT OR REPLACE INTO meta VALUES ('listed', ?)", (str(self._crawl),))
         self._open_items(due)
         self._index.execute(

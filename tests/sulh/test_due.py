@@ -111,6 +111,17 @@ def test_a_backfill_does_not_put_off_the_news(tmp_path: Path) -> None:
     assert is_due(mine, recent, now=later + timedelta(minutes=1))
 
 
+def test_a_failing_backfill_gives_the_news_no_rest_and_is_no_first_crawl(tmp_path: Path) -> None:
+    mine = source(tmp_path)
+    for minute in range(5):
+        recent = crawled(tmp_path, "mine_gb", MORNING + timedelta(minutes=minute), "failed", past=True)
+    assert recent.outcome == "never" and is_due(mine, recent, now=MORNING + timedelta(minutes=6))
+    recent = crawled(tmp_path, "mine_gb", MORNING + timedelta(minutes=7), "failed")
+    crawled(tmp_path, "mine_gb", MORNING + timedelta(minutes=8), "failed", past=True)
+    assert Archive(tmp_path).recent("mine_gb").failures == recent.failures == 1
+    assert is_due(mine, recent, now=MORNING + timedelta(minutes=37))
+
+
 def test_a_crawl_that_was_stopped_goes_on_at_once_and_one_that_is_at_work_is_left_to_it(tmp_path: Path) -> None:
     mine, archive = source(tmp_path), Archive(tmp_path)
     with archive.writer("mine_gb") as writer:

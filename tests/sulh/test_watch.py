@@ -251,6 +251,30 @@ def test_a_look_that_could_not_see_calls_nothing_gone() -> None:
     assert fold([], [undecided], now=NOON) == []
 
 
+def test_a_backfill_that_fails_or_brings_much_says_nothing_of_the_source(site: Site, bench: Bench) -> None:
+    site.pages = {"/feed": rss(item(f"{site.url}/1")), "/1": article("A story.")}
+    bench.crawls.source("well_sy", "feed", f"{site.url}/feed", "delay: 0\nexpect: {min: 0, max: 5}\n")
+    past = ("--source", "well_sy", "--since", "2014-11-01", "--until", "2014-11-30", "--via", "sitemap")
+    for _ in range(3):
+        assert bench.crawls.run(*past).done["well_sy"]["outcome"] == "failed"
+    health = bench.crawls.archive.health("well_sy", now=datetime.now(UTC))
+    assert (health.outcome, health.failures, health.last_crawl) == ("never", 0, None)
+    assert bench.standing() == set()
+    # Neither does a span in which nothing came out make an emptied feed of one that is well.
+    assert bench.crawls.run("--source", "well_sy").code == 0
+    days = [f"{site.url}/{number}" for number in range(2, 40)]
+    urls = "".join(f"<url><loc>{link}</loc><lastmod>2014-11-20</lastmod></url>" for link in days)
+    site.pages["/sitemap.xml"] = Reply(f"<urlset>{urls}</urlset>".encode(), kind="application/xml")
+    site.pages |= {f"/{number}": article(f"Story {number}.") for number in range(2, 40)}
+    assert bench.crawls.run(*past).done["well_sy"]["fetched"] == 38
+    site.pages["/sitemap.xml"] = Reply(b"<urlset></urlset>", kind="application/xml")
+    assert bench.crawls.run(*past).done["well_sy"]["outcome"] == "ok"
+    assert bench.standing() == set()
+    health = bench.crawls.archive.health("well_sy", now=datetime.now(UTC) + timedelta(days=2))
+    assert (health.outcome, health.fresh_a_day) == ("ok", None)
+    assert len(bench.crawls.archive.pulse("well_sy").gaps) == 0
+
+
 def test_what_breaks_everywhere_at_once_is_one_message() -> None:
     few = [look("crawl-failing", f"s{number}") for number in range(MANY)]
     assert len(fold([], few, now=NOON)) == MANY
