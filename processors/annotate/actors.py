@@ -114,6 +114,10 @@ class Actor(Knowledge):
     """Ambiguous aliases: they count beside a clear name of any armed group or a subject word of `forms.yml`."""
     own: _Names = _Names()
     """Very ambiguous aliases: they count only beside a clear alias of this actor and of no other that shares them."""
+    short: _Names = _Names()
+    """Short names that are words of the language too ("Hurras", Heyet, الدولة): they count beside a clear alias of this
+    actor, and where another armed group of its theatre is named and the word stands as a name: within a sentence, in
+    quotation marks or before an apostrophe with a capital; in Arabic in one sentence with that group."""
     places: _Names = _Names()
     """Names of a country or capital: they count where no word of `forms.yml` shows that the place is meant."""
     unless: tuple[str, ...] = ()
@@ -155,7 +159,7 @@ class _Forms(Knowledge):
 
 
 # "scene" and "people" name no actor but a theatre: the places and the peoples that show it.
-_Strength = Literal["clear", "weak", "own", "place", "scene", "people"]
+_Strength = Literal["clear", "weak", "own", "short", "place", "scene", "people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +375,7 @@ def _aliases(
             (actor.members, "clear", None, "members"),
             (actor.weak, "weak", None, "weak"),
             (actor.own, "own", None, "own"),
+            (actor.short, "short", None, "short"),
             (actor.places, "place", None, "places"),
         ]
         for person in actor.persons:
@@ -479,7 +484,9 @@ ACTORS: Mapping[str, Actor] = _Actors()
 _CLITICS = re.compile(r"(?<!\w)[وف]?[بلك]?$")
 # What Turkish adds to a name without an apostrophe: case, possessive and "with", folded (ı and i, ü and u are one).
 _TURKISH = re.compile(
-    r"(?:[ns]?[iu]n?|n[iu]n|y?[iuae]|n[ae]|n?[dt][ae]n?|y?l[ae]|l[ae]r(?:[iu]n?)?|l[iu]|c[iu]|c[ae]|n?[dt]aki|n?deki)(?!\w)"
+    r"(?:[ns]?[iu]n?|n[iu]n|y?[iuae]|n[ae]|n?[dt][ae]n?|y?l[ae]|c[ae]|n?[dt]aki|n?deki"
+    # Its people: Colaniciler, Horasanlılardan.
+    r"|(?:[cl][iu])?(?:l[ae]r)?(?:[iu]n?[ae]?|[ae]|[dt][ae]n?|l[ae])?)(?!\w)"
 )
 # "in" and "from" of a Turkish place name, "to" and "of" too.
 _LOCATIVE = re.compile(r"(?:[dt][ae]n?|y[ae]|n[iu]n)(?!\w)")
@@ -641,8 +648,11 @@ def _decided(
         or any(not index.actors[id].state for id in clear_actors)
         or index.subject.search(around) is not None
     )
-    if armed:
-        clear_actors |= hinted
+    # A place of a theatre is context enough for a name with a capital, and for the group at home there.
+    shown = {scene.theatre for scene in (*seen.scenes, *(elsewhere.scenes if elsewhere else ()))}
+    clear_actors |= {id for id in hinted if armed or _at_home(index, id, shown)}
+    clear_actors |= _paired(index, text, folded, kept)
+    fighting = [index.actors[id] for id in clear_actors if not index.actors[id].state]
     jihadists = [(start, end) for start, end, alias in decided if index.actors[alias.actor].jihadist]
     begins, stops = {start for start, _ in jihadists}, {end for _, end in jihadists}
     for start, end, aliases in kept:
@@ -651,10 +661,16 @@ def _decided(
         owners -= {other for owner in owners for other in index.actors[owner].called}
         for alias in aliases:
             if alias.strength == "weak":
-                meant_here = armed and not _shouted(text, folded, start, end)
+                near = armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown)
+                meant_here = near and not _shouted(text, folded, start, end)
+            elif alias.strength == "short":
+                could = {other.actor for other in aliases if _beside_fighters(index, other.actor, fighting)}
+                meant_here = alias.actor in clear_actors or (
+                    could == {alias.actor} and _as_name(alias, text, folded, start, end, decided, matches)
+                )
             elif alias.strength == "own":
                 meant_here = owners == {alias.actor} or (
-                    len(aliases) == 1
+                    len({other.actor for other in aliases}) == 1
                     and (
                         _listed(alias, begins, stops, start, end)
                         or (armed and _quoted(alias, text, folded, start, end))
@@ -666,6 +682,77 @@ def _decided(
                 decided.append((start, end, alias))
                 break
     return decided
+
+
+def _at_home(index: _Index, id: str, shown: set[str]) -> bool:
+    """Tell whether the text shows a place where the group fights; of a group that has none, any of any group."""
+    theatres = _theatres(index, id)
+    return bool(shown & theatres) or (bool(shown) and not theatres)
+
+
+def _theatres(index: _Index, id: str) -> set[str]:
+    """Give where an actor fights, and where its name means a branch of its own."""
+    return {*index.actors[id].theatre, *index.called.get(id, ())}
+
+
+def _paired(index: _Index, text: str, folded: _Folded, kept: list[_Match]) -> set[str]:
+    """Give the groups whose short names stand beside each other as names: "Hurras and the Heyet shake hands"."""
+    named: dict[str, str] = {}
+    for start, end, aliases in kept:
+        for alias in aliases:
+            if alias.capitals and (
+                alias.strength == "weak" or (alias.strength == "short" and _capital(text, folded, start, end, alias))
+            ):
+                home = index.actors[alias.actor].theatre
+                named[alias.actor] = home[0] if home else ""
+    homes = Counter(named.values())
+    return {actor for actor, home in named.items() if home and homes[home] + homes[""] > 1}
+
+
+def _beside_fighters(index: _Index, id: str, fighting: list[Actor]) -> bool:
+    """Tell whether another group is named that fights where this one does: any jihadist, if it has no theatre."""
+    if not index.actors[id].theatre and any(other.jihadist and other.id != id for other in fighting):
+        return True
+    theatres = _theatres(index, id)
+    return any(
+        other.id != id and (bool(theatres & set(other.theatre)) or (not other.theatre and other.jihadist))
+        for other in fighting
+    )
+
+
+def _as_name(
+    alias: _Alias,
+    text: str,
+    folded: _Folded,
+    start: int,
+    end: int,
+    decided: list[tuple[int, int, _Alias]],
+    matches: list[_Match],
+) -> bool:
+    if not alias.arabic:
+        return bool(alias.capitals) and _capital(text, folded, start, end, alias)
+    if folded.text.endswith("بين ", 0, start) and not any(
+        0 < other - end <= _BESIDE and "،" not in folded.text[end:other] for other, _, _ in matches
+    ):
+        # "Between the state and the unions": who stands on the other side is no group.
+        return False
+    ended = [found.start() for found in _SENTENCE_END.finditer(folded.text)]
+    sentence = bisect_right(ended, start)
+    return any(bisect_right(ended, other) == sentence for other, _, found in decided if found.actor != alias.actor)
+
+
+def _capital(text: str, folded: _Folded, start: int, end: int, alias: _Alias) -> bool:
+    """Tell whether a capital makes a word a name: within a sentence, in quotation marks, or before 's or 'in."""
+    last = folded.original(end - 1) + 1
+    after = text[last : last + 1]
+    if after.isalpha():
+        return False
+    if after and after in _LETTERLESS:
+        return True
+    if alias.capitals[0] > 0:
+        return True
+    before = text[max(0, folded.original(start) - 3) : folded.original(start)].rstrip()
+    return bool(before) and (before[-1].isalnum() or before[-1] in ",;-–—/(&")
 
 
 def _listed(alias: _Alias, begins: set[int], stops: set[int], start: int, end: int) -> bool:
@@ -723,9 +810,11 @@ def _meant(
     counts = Counter(actor for (_, _, alias), actor in zip(taken, actors, strict=True) if alias.person is None)
     for number, (_, _, alias) in enumerate(taken):
         if alias.person is not None and alias.person.also:
-            could = [id for id in (alias.actor, *alias.person.also) if _existed(index.actors[id], month)]
+            # Who says nothing of the day names groups that show it: nobody wrote of Hurras al-Din before it was there.
+            then = month or max((index.actors[id].since for id in counts), default="")
+            could = [id for id in (alias.actor, *alias.person.also) if _existed(index.actors[id], then)]
             # Of those that the text names as often, the name that the group had when it was written.
-            since = {id: index.actors[id].since if month else "" for id in could}
+            since = {id: index.actors[id].since if then else "" for id in could}
             actors[number] = max(could, key=lambda id: (counts[id], since[id])) if could else alias.actor
     return actors
 

@@ -108,6 +108,46 @@ def test_a_very_ambiguous_name_needs_a_clear_name_of_its_own_group_and_of_no_oth
 
 
 @pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("tr", "Ahrar ile Heyet esirleri bıraktı", ["ahrar-al-sham", "hts"]),
+        ("tr", "Nusra sözcüsü, Heyet'in çağrısını reddetti", ["nusra", "hts"]),
+        ("en", "Tahrir al-Sham and the National Army cease fire", ["hts", "sna"]),
+        ("en", "Taliban commanders fight Khorasan in the east", ["taliban", "iskp"]),
+        ("ar", "اتفاق بين جبهة النصرة والدولة", ["nusra", "islamic-state"]),
+        ("ru", "Вожаки «Нусры» пишут «Государству»", ["nusra", "islamic-state"]),
+    ],
+)
+def test_a_short_name_counts_as_a_name_beside_a_group_of_its_theatre(
+    language: str, text: str, expected: list[str]
+) -> None:
+    assert [m.actor for m in mentions(text, language)] == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("tr", "Heyet dün geldi ve IŞİD'i konuştu.", ["islamic-state"]),
+        ("en", "He told the State News Agency of the Nusra Front's losses.", ["nusra"]),
+        ("en", "The Taliban spoke of the National Army.", ["taliban"]),
+        ("ar", "صلح بين الدولة ونقابات التعليم، وجبهة النصرة ترحب", ["nusra"]),
+    ],
+)
+def test_a_short_name_that_means_another_thing_is_left_alone(language: str, text: str, expected: list[str]) -> None:
+    assert [m.actor for m in mentions(text, language)] == expected
+
+
+def test_a_place_of_its_theatre_bears_out_an_ambiguous_name() -> None:
+    assert named("Soldiers home at last in swap with Nusra", "en") == []
+    assert named("Arsal soldiers home at last in swap with Nusra", "en")[0] == ("nusra", "Nusra")
+    assert named("Sahrawi families in Algeria", "en") == []
+
+
+def test_turkish_names_its_people_by_endings_without_an_apostrophe() -> None:
+    assert named("Şekaucularla Barnavicilerden gelenler", "tr") == [("boko-haram", "Şekau"), ("iswap", "Barnavi")]
+
+
+@pytest.mark.parametrize(
     ("expected", "language", "text"),
     [
         (["nusra"], "en", "The al-Qaeda-linked Nusra Front spoke."),
@@ -134,6 +174,10 @@ def test_a_very_ambiguous_name_needs_a_clear_name_of_its_own_group_and_of_no_oth
 )
 def test_a_name_that_describes_another_is_no_party(expected: list[str], language: str, text: str) -> None:
     assert parties(text, language) == expected
+
+
+def test_a_group_named_beside_a_person_shows_the_time_where_no_day_is_given() -> None:
+    assert [m.actor for m in mentions("Al-Jolani warned Hurras al-Din.", "en")] == ["hts", "hurras-al-din"]
 
 
 def test_a_person_stands_for_the_group_that_the_text_names_most() -> None:
