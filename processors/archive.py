@@ -63,13 +63,15 @@ _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=30), timedelta(days=7)
 _BEATS = 200
 """Arrivals that tell a source's habits: some weeks of a wire's, a year of a weekly's."""
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _PAST = """
 CREATE TABLE IF NOT EXISTS past (
     captured_at TEXT NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL, disposition TEXT NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (captured_at, url, digest)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS past_digest ON past (digest);
+CREATE TABLE IF NOT EXISTS readings (address TEXT PRIMARY KEY, read_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS captures_lists ON captures (address, fetched_at) WHERE kind <> 'page';
 """
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -227,6 +229,19 @@ class Known:
     last_modified: str = ""
     hint: str = ""
     """The time of change that its parent named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A list or robots.txt as it lies in the archive."""
+
+    url: str
+    """The last address, after redirects."""
+    headers: Headers
+    body: bytes
+    """Decompressed."""
+    read_at: datetime | None
+    """When a crawl of the past last found the site to give this, and could read it; None where none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -789,7 +804,7 @@ class Writer:
             self._index = _connect(folder / "index.sqlite")
             self._index.execute("PRAGMA synchronous = FULL")
             if self._index.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
-                # Version 1 lacks what is kept of web archives; readers do without.
+                # Version 1 lacks what is kept of web archives, version 2 when lists were read; readers do without.
                 self._index.executescript(f"BEGIN IMMEDIATE; {_PAST} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
             self._file: io.FileIO | None = None
             self._name, self._length = "", 0
@@ -855,6 +870,15 @@ class Writer:
     def store_list(self, exchange: Exchange, *, kind: Kind = "list") -> Future[bytes]:
         """Archive a feed, sitemap, listing or robots.txt, and give its body, decompressed."""
         return self._do(lambda: self._store_list(exchange, kind))
+
+    def kept(self, address: str, kind: Kind = "list") -> Future[Kept | None]:
+        """Give a list as it was last archived; None where it never was, or its file is damaged."""
+        return self._do(lambda: self._kept(address, kind))
+
+    def note_readings(self, readings: Mapping[str, datetime]) -> Future[None]:
+        """Keep when lists were last found to be as they lie in the archive."""
+        rows = [(address, _iso(at)) for address, at in readings.items()]
+        return self._do(lambda: self._note_readings(rows))
 
     def unchanged(self, item: Due, now: datetime) -> Future[None]:
         """Settle an item as known: the server says that it has not been modified."""
@@ -1280,6 +1304,29 @@ class Writer:
             self._record(kind, address, address, exchange)
             self._index.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (address, seen))
         return body
+
+    def _kept(self, address: str, kind: Kind) -> Kept | None:
+        row = self._index.execute(
+            "SELECT id, file, offset, length, fetched_at, (SELECT read_at FROM readings WHERE address = ?1)"
+            " FROM captures WHERE kind <> 'page' AND kind = ?2 AND address = ?1 ORDER BY fetched_at DESC LIMIT 1",
+            (address, kind),
+        ).fetchone()
+        if row is None:
+            return None
+        id, file, offset, length, fetched_at, read_at = row
+        try:
+            raw = _slice(self.folder / file, offset, length, id)
+            record = next(iter(ArchiveIterator(io.BytesIO(raw), check_digests="raise")))
+            url = record.rec_headers.get_header("WARC-Target-URI")
+            headers, body = _response(raw)
+            body = decode_body(headers, body)
+        except (ArchiveError, ArchiveLoadFailed, BodyError, zlib.error, ValueError, EOFError, StopIteration):
+            return None
+        current = read_at if read_at and read_at >= fetched_at else None
+        return Kept(url=url, headers=headers, body=body, read_at=_moment(current))
+
+    def _note_readings(self, rows: Sequence[tuple[str, str]]) -> None:
+        self._index.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?)", rows)
 
     def _known(self, address: str, reason: str, now: datetime) -> None:
         published, first_seen = self._index.execute(

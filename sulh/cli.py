@@ -1126,8 +1126,9 @@ def backfill_command(
     sulh backfill example_gb --from 2014-11-01 --to 2014-11-30 --via wayback
 
     The days are those on which the pages came out; with --via warc, commoncrawl and wayback, those on which they were
-    captured. A call that was interrupted goes on where it was when it is repeated. What is missing is told: days with
-    nothing, lists that could not be read, pages that could not be had.
+    captured. A call that was interrupted goes on where it was when it is repeated. Calls for one span after the other
+    read the site's lists once a day. What is missing is told: days with nothing, lists that could not be read, pages
+    that could not be had.
     """
     from sulh.crawling import backfill, import_files, known_sources
     from sulh.daily import make_home

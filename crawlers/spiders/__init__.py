@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ from crawlers.guard import RefusedError
 from crawlers.lists import Entry, ListError, day_of
 from crawlers.sources import Source
 from processors.addresses import canonical_url, untracked
-from processors.archive import BodyError, Discovered, Due, Exchange, Known, Listed, Outcome, Writer
+from processors.archive import BodyError, Discovered, Due, Exchange, Kept, Known, Listed, Outcome, Writer
 from processors.errors import ArchiveError
 from processors.records import digest
 
@@ -55,6 +55,10 @@ FIRST_WAIT = 0.3
 
 PATIENCE = 60.0
 """Seconds of Retry-After that a crawl waits for; who asks for more is tried again in a later crawl."""
+
+KEPT = timedelta(days=1)
+"""How long a crawl of the past takes a list as an earlier one read it, and robots.txt, which RFC 9309, 2.4, allows for
+so long: a backfill is many crawls, one a month, and what is listed of years ago stays the same from one to the next."""
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 """Answers that mean "later": RFC 9110's, and those of a large content delivery network for its origins."""
@@ -89,6 +93,8 @@ class ListReply:
     content_type: str
     headers: Mapping[str, str]
     """By lower-case name."""
+    read_at: datetime
+    """When the site was last known to give this."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,6 +160,7 @@ class SourceSpider(Spider):
         self._queue: asyncio.Queue[Due] = asyncio.Queue()
         self._discovered = self._settled = 0
         self._lists: dict[str, Known] = {}
+        self._readings: dict[str, datetime] = {}
         self.lists_before: dict[str, Known] = {}
         self.notes: dict[str, str] = {}
         """What a complete reading wants to remember; kept when it was complete."""
@@ -206,7 +213,9 @@ class SourceSpider(Spider):
                 log.exception("listing %s crashed", self.source.id)
                 self.report.crashed += 1
                 reason = f"crashed: {error!r}"
-            if not self.backfill:
+            if self.backfill:
+                await self._write(self.writer.note_readings(self._readings))
+            else:
                 settling = self.writer.settle_lists(self._lists.values(), self.notes, self.now(), complete=not reason)
                 await self._write(settling)
                 late = await self._write(self.writer.due(self.now()))
@@ -304,16 +313,36 @@ class SourceSpider(Spider):
         first = self.first_day
         return first is not None and bool(days) and all(day is not None and day < first for day in days)
 
-    async def read_list(self, url: str, *, parent: str = "", hint: str = "", ask: bool = True) -> ListReply | None:
+    async def read_list(
+        self,
+        url: str,
+        *,
+        parent: str = "",
+        hint: str = "",
+        ask: bool = True,
+        keep: bool = True,
+        named_at: datetime | None = None,
+    ) -> ListReply | None:
         """Fetch and archive a list; None where it has not changed since it was last read to the end.
+
+        A crawl of the past gets it out of the archive where that has it as of today and ``named_at``, when what leads
+        to it was read: an item that moved from there to here since would be in neither. Without ``keep`` it asks.
 
         Raises FetchError and, for a body that cannot be taken, ListError.
         """
         address = canonical_url(url)
+        kept = await self._write(self.writer.kept(address)) if self.backfill and keep else None
+        if kept is not None and kept.read_at is not None and self._holds(kept.read_at, named_at):
+            return _reply(kept, kept.read_at)
         before = self.lists_before.get(address) if ask else None
         etag, modified = (before.etag, before.last_modified) if before else ("", "")
+        if kept is not None:
+            etag, modified = _header(kept.headers, "etag"), _header(kept.headers, "last-modified")
         exchange = await self.get(url, etag=etag, last_modified=modified)
         headers = {name.lower(): value for name, value in exchange.headers}
+        if exchange.status == 304 and kept is not None:
+            self._readings[address] = exchange.fetched_at
+            return _reply(kept, exchange.fetched_at)
         if exchange.status == 304 and before is not None:
             self._lists[address] = Known(address=address, parent=parent, etag=etag, last_modified=modified, hint=hint)
             return None
@@ -322,6 +351,7 @@ class SourceSpider(Spider):
             body = await self._write(self.writer.store_list(exchange))
         except BodyError as error:
             raise ListError(error.reason, url) from error
+        self._readings[address] = exchange.fetched_at
         self._lists[address] = Known(
             address=address,
             parent=parent,
@@ -329,7 +359,18 @@ class SourceSpider(Spider):
             last_modified=headers.get("last-modified", ""),
             hint=hint,
         )
-        return ListReply(url=exchange.url, body=body, content_type=headers.get("content-type", ""), headers=headers)
+        return ListReply(
+            url=exchange.url,
+            body=body,
+            content_type=headers.get("content-type", ""),
+            headers=headers,
+            read_at=exchange.fetched_at,
+        )
+
+    def _holds(self, read_at: datetime, named_at: datetime | None) -> bool:
+        """Say whether a crawl of the past need not ask for a list again: it was read today, well after all it wants."""
+        ended = self.until is not None and self.until + timedelta(days=1) < read_at.date()
+        return ended and self.now() - read_at < KEPT and (named_at is None or named_at <= read_at)
 
     def keep_list(self, known: Known) -> None:
         """Remember a list that need not be asked: its index says that it has not changed."""
@@ -338,6 +379,7 @@ class SourceSpider(Spider):
     def drop_list(self, url: str) -> None:
         """Forget a list that could not be read to its end, so that the next crawl asks for all of it again."""
         self._lists.pop(canonical_url(url), None)
+        self._readings.pop(canonical_url(url), None)
 
     # Fetching.
 
@@ -375,12 +417,18 @@ class SourceSpider(Spider):
 
     async def robots(self, url: str) -> bytes | RobotsUnreachableError | None:
         """Fetch and archive a robots.txt: its bytes, None where there is none, or the error where it cannot be had."""
+        address = canonical_url(url)
+        kept = await self._write(self.writer.kept(address, "robots")) if self.backfill else None
+        if kept is not None and kept.read_at is not None and self.now() - kept.read_at < KEPT:
+            return kept.body
         try:
             exchange = await self.get(url, meta={"dont_obey_robotstxt": True})
             if 400 <= exchange.status < 500 and exchange.status != 429:
                 return None
             self._accept(exchange)
-            return await self._write(self.writer.store_list(exchange, kind="robots"))
+            body = await self._write(self.writer.store_list(exchange, kind="robots"))
+            await self._write(self.writer.note_readings({address: exchange.fetched_at}))
+            return body
         except FetchError as error:
             if error.refused:
                 raise RefusedError(error.reason) from error
@@ -482,6 +530,16 @@ def _named(error: Exception) -> tuple[str, bool]:
     if isinstance(error, OSError) or module.startswith(("twisted", "service_identity")):
         return "connection", True
     raise error
+
+
+def _reply(kept: Kept, read_at: datetime) -> ListReply:
+    headers = {name.lower(): value for name, value in kept.headers}
+    kind = headers.get("content-type", "")
+    return ListReply(url=kept.url, body=kept.body, content_type=kind, headers=headers, read_at=read_at)
+
+
+def _header(headers: Iterable[tuple[str, str]], wanted: str) -> str:
+    return next((value for name, value in headers if name.lower() == wanted), "")
 
 
 def _pairs(headers: Any) -> tuple[tuple[str, str], ...]:

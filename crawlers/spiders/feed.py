@@ -38,7 +38,8 @@ async def read_feed_pages(spider: SourceSpider, url: str, pages: str) -> None:
         if number > MOST_PAGES:
             raise ListError("endless", f"more than {MOST_PAGES} pages")
         try:
-            reply = await spider.read_list(f"{url}{'&' if '?' in url else '?'}{pages}={number}", ask=False)
+            older = f"{url}{'&' if '?' in url else '?'}{pages}={number}"
+            reply = await spider.read_list(older, ask=False, named_at=reply.read_at)
         except FetchError as error:
             if error.reason in ("http-400", "http-404", "http-410"):
                 return  # the page after the last

@@ -26,14 +26,15 @@ class ListingSpider(SourceSpider):
         assert self.source.selectors is not None
         seen: set[str] = set()
         links: set[str] = set()
-        url = entry
+        url, named_at = entry, None
         while url and canonical_url(url) not in seen:
             seen.add(canonical_url(url))
             if len(seen) > MOST_PAGES:
                 raise ListError("endless", f"more than {MOST_PAGES} pages")
-            reply = await self.read_list(url, ask=len(seen) == 1)
+            reply = await self.read_list(url, ask=len(seen) == 1, named_at=named_at)
             if reply is None:
                 return
+            named_at = reply.read_at
             page = read_listing(reply.body, reply.content_type, reply.url, self.source.selectors)
             found = await self.found(page.entries)
             # A calendar without end goes on naming next pages, but never a new item.

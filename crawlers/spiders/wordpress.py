@@ -78,7 +78,8 @@ class WordpressSpider(SourceSpider):
             query = {"per_page": PER_PAGE, "page": number, "_fields": "id,link,date_gmt,modified_gmt,title", **span}
             url = f"{entry}{'&' if '?' in entry else '?'}{urlencode(query)}"
             try:
-                reply = await self.read_list(url, ask=False)
+                # Asked each time: it lists the span's posts only, and a second reading must be one.
+                reply = await self.read_list(url, ask=False, keep=False)
             except FetchError as error:
                 if number > 1 and error.reason == "http-400":
                     break  # beyond the last page

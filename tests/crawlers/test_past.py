@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from sulh.demo.serve import FOLDER, Outlet
-from tests.crawlers.site import ROOT, Crawled, Crawls, Reply, Site, article
+from tests.crawlers.site import ROOT, Crawled, Crawls, Reply, Site, article, item, rss
 from tests.crawlers.webarchive import Held, WebArchive
 
 OUTLET = Outlet(FOLDER / "levantwire_lb")
@@ -275,3 +277,98 @@ def test_a_backfill_of_the_site_itself_tells_its_gaps_too(tmp_path: Path) -> Non
         "lists": [{"list": f"{site.url}/b.xml", "reason": "http-404"}],
         "items": [{"url": f"{site.url}/gone", "reason": "http-404"}],
     }
+
+
+# Month by month
+
+
+def test_months_read_each_list_once_a_day_and_then_ask_only_whether_it_changed(
+    tmp_path: Path,
+) -> None:
+    site, crawls = Site(), Crawls(tmp_path)
+
+    def sitemap(*days: str) -> Reply:
+        urls = "".join(f"<url><loc>{site.url}/{day}</loc><lastmod>{day}</lastmod></url>" for day in days)
+        return Reply(f"<urlset>{urls}</urlset>".encode(), kind="application/xml", headers={"ETag": f'"{hash(days)}"'})
+
+    children = "".join(f"<sitemap><loc>{site.url}/{name}.xml</loc></sitemap>" for name in ("old", "new"))
+    site.pages["/map.xml"] = Reply(f"<sitemapindex>{children}</sitemapindex>".encode(), headers={"ETag": '"map"'})
+    site.pages |= {"/old.xml": sitemap("2014-09-10", "2014-10-10"), "/new.xml": sitemap("2014-11-10")}
+    site.pages |= {"/robots.txt": Reply(b"User-agent: *", headers={"ETag": '"robots"'})}
+    site.pages |= {f"/{day}": article(day) for day in ("2014-09-10", "2014-10-10", "2014-10-20", "2014-11-10")}
+    crawls.source("outlet", "sitemap", f"{site.url}/map.xml")
+    lists = ["/robots.txt", "/map.xml", "/old.xml", "/new.xml"]
+
+    def month(number: int) -> list[str]:
+        """Crawl one, and give the lists that were asked for, with a mark where it was asked whether they changed."""
+        before = len(site.asked)
+        assert crawls.run("--since", f"2014-{number:02}-01", "--until", f"2014-{number:02}-30").code == 0
+        asked = [one for one in site.asked[before:] if one.path in lists]
+        return [one.path + "?" * one.conditional for one in asked]
+
+    def a_day_later() -> None:
+        with closing(sqlite3.connect(crawls.archive.folder / "outlet" / "index.sqlite")) as index, index:
+            (row,) = index.execute("SELECT max(read_at) FROM readings")
+            earlier = (datetime.fromisoformat(row[0]) - timedelta(days=1, minutes=1)).isoformat(timespec="microseconds")
+            index.execute("UPDATE readings SET read_at = ?", (earlier,))
+            index.execute("UPDATE captures SET fetched_at = ? WHERE kind <> 'page'", (earlier,))
+
+    try:
+        assert month(9) == lists
+        assert month(10) == []
+        assert crawls.pages("outlet") == [f"{site.url}/2014-09-10", f"{site.url}/2014-10-10"]
+        a_day_later()
+        site.pages["/old.xml"] = sitemap("2014-09-10", "2014-10-10", "2014-10-20")
+        assert month(11) == ["/robots.txt", "/map.xml?", "/old.xml?", "/new.xml?"]
+        assert month(10) == []
+        assert crawls.pages("outlet")[-2:] == [f"{site.url}/2014-11-10", f"{site.url}/2014-10-20"]
+        # A list that could not be read is asked for again, and so is one that does not yet know all of the span.
+        a_day_later()
+        site.pages["/new.xml"] = Reply(b"<html>down")
+        crawls.run("--since", "2014-11-01", "--until", "2014-11-30")
+        site.pages["/new.xml"] = sitemap("2014-11-10")
+        assert month(11) == ["/new.xml"]
+        before = len(site.asked)
+        assert crawls.run("--since", "2014-11-01", "--until", f"{date.today()}").code == 0
+        assert [one.path for one in site.asked[before:] if one.conditional] == lists[1:]
+    finally:
+        site.close()
+
+
+@pytest.mark.parametrize("kind", ["feed", "listing"])
+def test_older_pages_of_a_list_are_no_older_than_what_leads_to_them(tmp_path: Path, kind: str) -> None:
+    site, crawls = Site(), Crawls(tmp_path)
+    links = [f"{site.url}/2014/{month:02}/10/story" for month in (12, 11, 10, 9)]
+
+    def publish() -> None:
+        """Show two stories a page, the newest first."""
+        for number in range(1, len(links) // 2 + 2):
+            shown = links[2 * number - 2 : 2 * number]
+            anchors = "".join(f"<a href='{link}'>story</a>" for link in shown)
+            older = f"<b><a href='/list?p={number + 1}'>older</a></b>" if links[2 * number :] else ""
+            listing = Reply(f"<html><body><i>{anchors}</i>{older}</body></html>".encode())
+            site.pages[f"/list?p={number}"] = rss(*map(item, shown)) if kind == "feed" else listing
+        site.pages["/list"] = site.pages["/list?p=1"]
+
+    more = "delay: 0\n" + ("pages: p\n" if kind == "feed" else "selectors: {item: i a, next: b a}\n")
+    crawls.source("outlet", kind, f"{site.url}/list", more)
+    site.pages |= {link.removeprefix(site.url): article(link) for link in links}
+
+    def asked(number: int) -> list[str]:
+        before = len(site.asked)
+        assert crawls.run("--since", f"2014-{number:02}-01", "--until", f"2014-{number:02}-30").code == 0
+        return [one.path for one in site.asked[before:] if one.path.startswith("/list")]
+
+    try:
+        publish()
+        assert "/list?p=2" in asked(9)
+        assert asked(10) == []
+        # A new story moves one from the first page to the second; the first is asked for again, so the second is too.
+        links.insert(0, f"{site.url}/2014/12/12/story")
+        publish()
+        with closing(sqlite3.connect(crawls.archive.folder / "outlet" / "index.sqlite")) as index, index:
+            index.execute("DELETE FROM readings WHERE address LIKE '%/list'")
+        assert asked(11)[:2] == ["/list", "/list?p=2"]
+        assert crawls.pages("outlet") == [links[4], links[3], links[2]]
+    finally:
+        site.close()
