@@ -22,8 +22,9 @@ time asks Common Crawl or the Wayback Machine, however many slots there are. **I
 that failed, or trigger the same again: it goes on where it was. While a month is fetched, the daily crawl leaves the
 source out and comes back to it between two months.
 
-**Gaps** stand in the log of each month: days without an item, lists that could not be read, pages that could not be
-had.
+What it is asked for is checked first: a source that is not configured, days in the wrong order or a mistyped parameter
+end it at once. **Gaps** stand in the log of *Say what is missing*, of all months together: months that failed, days
+without an item, lists that could not be read, pages that could not be had.
 
 Came out of it: {pages("ledger")}. Old reports come into the queue of alerts, and are not sent when they are older
 than `alert_max_age_days`.
@@ -77,13 +78,12 @@ than `alert_max_age_days`.
     },
 )
 def sulh_backfill() -> None:
-    @task(task_display_name="Cut the days into months", retries=0)
+    @task(task_display_name="Check what is asked for, and cut its days into months", retries=0)
     def cut(*, params: dict[str, Any]) -> list[dict[str, str]]:
         """Each month is a task of its own, so that an interrupted backfill goes on with the month it was at."""
-        from sulh.scheduled import spans
+        from sulh.scheduled import months
 
-        # Files are read from their beginning each time: once is enough.
-        return spans(params["from"], params["to"], most=1 if params["via"] == "warc" else 1000)
+        return months(params)
 
     @task(
         task_display_name="Fetch a month",
@@ -97,15 +97,17 @@ def sulh_backfill() -> None:
         from sulh.scheduled import sulh
 
         via = [] if params["via"] == "own kind" else ["--via", params["via"]]
-        return sulh(
+        reports = sulh(
             "backfill", params["source"], "--from", span["from"], "--to", span["to"], *via, "--", *params["files"]
         )
+        return [report | span for report in reports]
 
     @task(
         task_display_name="Judge what came in",
         pool="sulh_turn",
-        # What the other months brought is judged though one could not be fetched.
-        trigger_rule="all_done",
+        # What the other months brought is judged though one could not be fetched; the one success may be `cut`'s, so
+        # that nothing is judged where there was nothing to fetch.
+        trigger_rule="all_done_min_one_success",
         execution_timeout=timedelta(hours=12),
         outlets=[DOCUMENTS],
     )
@@ -119,12 +121,29 @@ def sulh_backfill() -> None:
             outlet_events[DOCUMENTS].add(asset, extra=counts)
         return reports
 
-    fetched = fetch.expand(span=cut())
+    @task(
+        task_display_name="Say what is missing",
+        trigger_rule="all_done_min_one_success",
+        retries=0,
+    )
+    def missing(cut: list[dict[str, str]], fetched: Any) -> list[str]:
+        """Of all months together: months that failed, days without an item, lists and pages that could not be had."""
+        from sulh.scheduled import missing_in_words
+
+        # Nothing at all comes where no month could be fetched.
+        lines = missing_in_words(cut, list(fetched or ()))
+        print("\n".join(lines or ["nothing is missing"]))
+        return lines
+
+    spans = cut()
+    fetched = fetch.expand(span=spans)
+    judged = process()
+    said = missing(spans, fetched)
     all_is_done = EmptyOperator(
         task_id="all_is_done", task_display_name="Every month was fetched and judged", trigger_rule="none_failed"
     )
-    fetched >> process() >> all_is_done
-    fetched >> all_is_done
+    [spans, fetched] >> judged
+    [fetched, judged, said] >> all_is_done
 
 
 sulh_backfill()

@@ -7,6 +7,10 @@ class SulhError(Exception):
     """Something that a person can mend: its message is one clear sentence, shown without a traceback."""
 
 
+class UnknownSourceError(SulhError):
+    """A command was given a source that is not configured: the same call is refused again."""
+
+
 class KnowledgeError(SulhError):
     """A YAML file of sources, actors, cues or claims is wrong: names file, line, key and what was expected."""
 

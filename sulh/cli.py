@@ -1,7 +1,7 @@
 """The program `sulh`: one command a thing a person, or a scheduler, wants done.
 
-Exit status: 0, done and every item is accounted for; 1, not done, or the ledger does not balance; 2, wrong usage; 143
-or 130, stopped by SIGTERM or Ctrl-C.
+Exit status: 0, done and every item is accounted for; 1, not done, or the ledger does not balance; 2, wrong usage, or a
+source to fill in that is not configured; 143 or 130, stopped by SIGTERM or Ctrl-C.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from processors.errors import SulhError
+from processors.errors import SulhError, UnknownSourceError
 from processors.records import Kind, Verdict
 from sulh import __version__
 from sulh.config import Settings, load_settings
 
 if TYPE_CHECKING:
     # The commands import what they need themselves: `sulh --help` must not wait for trafilatura.
+    from crawlers.sources import Source
     from sulh.evaluate import Evaluation
     from sulh.pipeline import Fault, ProcessReport
     from sulh.watch import WatchReport
@@ -75,7 +76,8 @@ class Program(click.Group):
                 return super().invoke(ctx)
         except SulhError as error:
             click.echo(f"sulh: {error}", err=True)
-            ctx.exit(1)
+            # A scheduler that sees 2 does not try again.
+            ctx.exit(2 if isinstance(error, UnknownSourceError) else 1)
         except (Ended, KeyboardInterrupt) as ended:
             number = ended.number if isinstance(ended, Ended) else signal.SIGINT
             with suppress(OSError):
@@ -183,6 +185,19 @@ def known_source(settings: Settings, source: str) -> None:
     if not there:
         what = f"the archive holds {', '.join(held)}" if held else "`sulh sources` lists them"
         raise SulhError(f"there is no source {source}; {what}")
+
+
+def configured(settings: Settings, source: str) -> Source:
+    """Give a source. Raises UnknownSourceError where none is called so, KnowledgeError where its file is wrong."""
+    from sulh.crawling import known_sources
+
+    sources, broken = known_sources(settings)
+    if source in sources:
+        return sources[source]
+    for error in broken:
+        if f"{source}.y" in str(error):
+            raise error
+    raise UnknownSourceError(f"there is no source {source}; `sulh sources` lists them")
 
 
 def in_order(since: datetime | None, until: datetime | None) -> None:
@@ -1022,15 +1037,11 @@ def sources_show(ctx: click.Context, source: str, as_json: bool) -> None:
     import yaml
 
     from processors.archive import Archive
-    from sulh.crawling import known_sources
 
     settings = settings_of(ctx)
-    sources, broken = known_sources(settings)
-    if source not in sources:
-        told = [str(error) for error in broken if f"{source}.y" in str(error)]
-        raise SulhError(told[0] if told else f"there is no source {source}; `sulh sources` lists them")
-    values = sources[source].model_dump(mode="json", exclude={"id"}, exclude_none=True)
-    health = Archive(settings.home).health(source, now=now(), interval=sources[source].interval)
+    known = configured(settings, source)
+    values = known.model_dump(mode="json", exclude={"id"}, exclude_none=True)
+    health = Archive(settings.home).health(source, now=now(), interval=known.interval)
     if as_json:
         emit([{"id": source} | values | {"last_crawl": {"outcome": health.outcome, "reason": health.reason}}])
         return
@@ -1130,18 +1141,19 @@ def backfill_command(
     read the site's lists once a day. What is missing is told: days with nothing, lists that could not be read, pages
     that could not be had.
     """
-    from sulh.crawling import backfill, import_files, known_sources
+    from sulh.crawling import backfill, import_files
     from sulh.daily import make_home
 
     if (via == "warc") != bool(files):
         raise click.UsageError("--via warc takes WARC files, and only it does")
     in_order(since, until)
     settings = settings_of(ctx)
+    known = configured(settings, source)
     make_home(settings)
     if via == "warc":
         report = import_files(settings, source, files, since=since.date(), until=until.date(), now=now())
         if not report.results[0]["discovered"]:
-            host = urlsplit(known_sources(settings)[0][source].front).hostname
+            host = urlsplit(known.front).hostname
             days = f"between {since.date()} and {until.date()}"
             raise SulhError(f"no page of {host}, captured {days}, is in the files; --from and --to say when")
     else:

@@ -243,6 +243,47 @@ def spans(first: str, last: str, *, most: int = 1000) -> list[dict[str, str]]:
     return cut
 
 
+BACKFILL = ("source", "from", "to", "via", "files")
+"""What a backfill is given."""
+
+
+def months(params: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Cut what a backfill is to fetch into months, checked before any is fetched.
+
+    Raises ValueError with one sentence for what can't be fetched, WrongUsageError for a source that is not configured.
+    """
+    if unknown := sorted(set(params) - set(BACKFILL)):
+        raise ValueError(f"unknown: {', '.join(unknown)}; expected some of {', '.join(BACKFILL)}")
+    warc, files = params["via"] == "warc", params["files"]
+    if warc != bool(files):
+        raise ValueError("via warc takes files, and none were given" if warc else "only via warc takes files")
+    # Files are read from their beginning each time: once is enough.
+    cut = spans(params["from"], params["to"], most=1 if warc else 1000)
+    sulh("sources", "show", params["source"])
+    return cut
+
+
+def missing_in_words(cut: Sequence[Mapping[str, str]], fetched: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Say what the past of a source lacks after all months: months, days in runs across them, lists and pages."""
+    rows = [row for month in fetched for row in month]
+    had = {(row["from"], row["to"]) for row in rows}
+    lines = [f"not fetched: {one['from']} to {one['to']}" for one in cut if (one["from"], one["to"]) not in had]
+    gaps = [row["gaps"] for row in rows if row.get("gaps")]
+    runs: list[tuple[date, date]] = []
+    for first, last in sorted(
+        (date.fromisoformat(one[0]), date.fromisoformat(one[1])) for of in gaps for one in of["days"]
+    ):
+        if runs and first - runs[-1][1] <= timedelta(days=1):
+            runs[-1] = runs[-1][0], max(last, runs[-1][1])
+        else:
+            runs.append((first, last))
+    lines += [f"nothing of {first} to {last}" if first != last else f"nothing of {first}" for first, last in runs]
+    # A list that covers many months is read, and missed, in each of them.
+    lines += dict.fromkeys(f"could not be read: {one['list']}: {one['reason']}" for of in gaps for one in of["lists"])
+    lines += dict.fromkeys(f"could not be had: {one['url']}: {one['reason']}" for of in gaps for one in of["items"])
+    return lines
+
+
 def arrived(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Give the counts of each source that brought documents, out of what `sulh process --json` printed."""
     counts: dict[str, dict[str, int]] = {}

@@ -127,6 +127,7 @@ TASKS = {
         "cut": "default_pool",
         "fetch": "sulh_backfill",
         "process": "sulh_turn",
+        "missing": "default_pool",
         "all_is_done": "default_pool",
     },
     "sulh_daily": {

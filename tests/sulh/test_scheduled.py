@@ -25,6 +25,8 @@ from sulh.scheduled import (
     arrived,
     changes_in_words,
     interval,
+    missing_in_words,
+    months,
     spans,
     sulh,
     tell_operators,
@@ -245,6 +247,46 @@ def test_days_are_cut_into_months_or_into_more_where_there_were_too_many() -> No
     assert (many[0]["from"], many[0]["to"], many[-1]["to"]) == ("1900-01-01", "1900-02-28", "2026-12-31")
     with pytest.raises(ValueError, match="lies before"):
         spans("2015-01-02", "2015-01-01")
+
+
+def test_what_a_backfill_is_asked_for_is_checked_before_any_month_is_fetched(home: Path) -> None:
+    write_source(home, "mine_gb", "https://aaa.test/feed")
+    asked = {"source": "mine_gb", "from": "2013-01-15", "to": "2013-03-31", "via": "own kind", "files": []}
+    assert [one["from"] for one in months(asked)] == ["2013-01-15", "2013-02-01", "2013-03-01"]
+    assert len(months(asked | {"via": "warc", "files": ["old.warc.gz"]})) == 1
+    for wrong, said in (
+        ({"vai": "sitemap"}, "unknown: vai; expected some of source, from, to, via, files"),
+        ({"to": "2012-12-31"}, "lies before the first"),
+        ({"via": "warc"}, "none were given"),
+        ({"files": ["old.warc.gz"]}, "only via warc takes files"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            months(asked | wrong)
+    with pytest.raises(WrongUsageError, match="there is no source unknown_xx"):
+        months(asked | {"source": "unknown_xx"})
+
+
+def test_a_source_to_fill_in_that_is_not_there_is_not_tried_again(home: Path) -> None:
+    with pytest.raises(WrongUsageError, match="there is no source unknown_xx; `sulh sources` lists them"):
+        sulh("backfill", "unknown_xx", "--from", "2013-01-01", "--to", "2013-01-31")
+
+
+def test_what_a_backfill_lacks_is_told_of_all_months_together() -> None:
+    cut = spans("2013-01-01", "2013-04-30")
+    unread = {"list": "https://x.test/old.xml", "reason": "http-500"}
+    days = [[["2013-01-03", "2013-01-03"], ["2013-01-30", "2013-01-31"]], [["2013-02-01", "2013-02-04"]], []]
+    items = [[{"url": "https://x.test/1", "reason": "http-404"}], [], []]
+    fetched = [
+        [{"source": "x_gb", "gaps": {"days": run, "lists": [unread], "items": item}, **month}]
+        for month, run, item in zip(cut[:3], days, items, strict=True)
+    ]
+    assert missing_in_words(cut, fetched) == [
+        "not fetched: 2013-04-01 to 2013-04-30",
+        "nothing of 2013-01-03",
+        "nothing of 2013-01-30 to 2013-02-04",
+        "could not be read: https://x.test/old.xml: http-500",
+        "could not be had: https://x.test/1: http-404",
+    ]
 
 
 def test_only_sources_that_brought_documents_are_told_of() -> None:
