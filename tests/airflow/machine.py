@@ -78,6 +78,27 @@ class Interface:
         found = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
         return {f"{one['task_id']} {one.get('rendered_map_index') or ''}".strip(): one for one in found}
 
+    def trigger(self, dag: str, **given: Any) -> str:
+        """Start a run of a DAG as a person does, with these parameters; gives its name."""
+        name: str = self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": given})[
+            "dag_run_id"
+        ]
+        return name
+
+    def mark_failed(self, dag: str, run: str, task: str, index: int) -> None:
+        """Mark a mapped task that is at work as failed."""
+        self._ask("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}", {"new_state": "failed"})
+
+    def clear_failed(self, dag: str, run: str) -> None:
+        """Clear the tasks of a run that failed, and those that waited for them."""
+        given = {"dry_run": False, "dag_run_id": run, "only_failed": True, "reset_dag_runs": True}
+        self._ask("POST", f"/api/v2/dags/{dag}/clearTaskInstances", given)
+
+    def result(self, dag: str, run: str, task: str) -> Any:
+        """Give what a task gave."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        return self._ask("GET", path)["value"]
+
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(
             self.home.address + path,
@@ -119,6 +140,13 @@ class Bench:
     def ended(self, dag: str) -> list[dict[str, Any]]:
         """Give the runs of a DAG that have ended, the oldest first."""
         return [run for run in self.airflow.runs(dag) if run["state"] in ("success", "failed")]
+
+    def end(self, dag: str, run: str) -> dict[str, Any]:
+        """Wait until a run has ended, and give it."""
+        found: dict[str, Any] = self.until(
+            lambda: next((one for one in self.ended(dag) if one["dag_run_id"] == run), None), f"the end of {dag} {run}"
+        )
+        return found
 
     def warnings(self, about: str) -> list[dict[str, Any]]:
         """Give what operators were told of a crawl that failed; the watch has findings of its own."""
