@@ -270,10 +270,13 @@ def process_command(ctx: click.Context, sources: tuple[str, ...], day: datetime 
 @click.pass_context
 def alert_command(ctx: click.Context, as_json: bool) -> None:
     """Decide on alerts over all that the store holds, and queue what must be sent."""
-    from sulh.daily import decide_alerts, turn
+    from sulh.daily import decide_alerts, nothing_yet, turn
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
+    if settings.home.is_dir() and nothing_yet(settings):
+        click.echo(f"nothing to decide yet: nothing was judged in {settings.home}", err=True)
+        return
     # Before the turn, which makes the home: a mistyped one must not come into being.
     open_store(settings.store_address, create=False, access=settings.access).close()
     with turn(settings), closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
@@ -290,10 +293,13 @@ def alert_command(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def deliver_command(ctx: click.Context, resend_unsure: bool, as_json: bool) -> None:
     """Send what the outbox holds to the addresses of SULH_NOTIFY, and write the Atom file."""
-    from sulh.daily import deliver_alerts, make_home
+    from sulh.daily import deliver_alerts, make_home, nothing_yet
     from sulh.stores import open_store
 
     settings = settings_of(ctx)
+    if settings.home.is_dir() and nothing_yet(settings):
+        click.echo(f"nothing to deliver yet: nothing was judged in {settings.home}", err=True)
+        return
     with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         make_home(settings)
         with aside(as_json):
@@ -852,12 +858,17 @@ def watch_group(ctx: click.Context, as_json: bool) -> None:
     Findings go to the addresses of SULH_OPERATORS, and are printed where none is set.
     Exit 0 when it could look, whatever it found.
     """
+    from sulh.daily import nothing_yet
     from sulh.watch import watch
 
     if ctx.invoked_subcommand is not None:
         return
+    settings = settings_of(ctx)
+    if nothing_yet(settings):
+        click.echo(f"nothing to watch yet: nothing was judged in {settings.home}", err=True)
+        return
     with aside(as_json):
-        report = watch(settings_of(ctx), now=now())
+        report = watch(settings, now=now())
     say_watched(report, as_json)
 
 

@@ -54,6 +54,9 @@ from sulh.stores import Store, open_store
 Item = TypeVar("Item", bound=CaptureRef | Capture | Document)
 
 
+TURN_FILE = "process.lock"
+"""In the home: held by who judges or decides, and left there."""
+
 TURN_SECONDS = 600
 """How long to wait for another process: an hour's news is judged in seconds; ten minutes mean that one is stuck."""
 
@@ -118,6 +121,16 @@ def make_home(settings: Settings) -> None:
         raise _unusable(settings, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
+def nothing_yet(settings: Settings) -> bool:
+    """Say whether nothing was ever judged here, so that there is no store to look at, and nothing is wrong with that.
+
+    A store that went missing is told from that by the lock that whoever judges leaves in the home.
+    """
+    if settings.on_server or Path(settings.store_address).exists():
+        return False
+    return not (settings.home / TURN_FILE).exists()
+
+
 def _unusable(settings: Settings, error: OSError) -> SulhError:
     said = (error.strerror or str(error)).lower()
     return SulhError(
@@ -133,7 +146,7 @@ def turn(settings: Settings, *, seconds: float = TURN_SECONDS) -> Iterator[None]
     Raises LockedError when that takes longer than ``seconds``, SulhError where the home cannot be written.
     """
     make_home(settings)
-    lock = FileLock(settings.home / "process.lock")
+    lock = FileLock(settings.home / TURN_FILE)
     try:
         lock.acquire(timeout=seconds)
     except Timeout:

@@ -403,7 +403,7 @@ def sulh(*arguments: object, status: int = 0, given: str = "") -> Result:
 
 def test_with_no_operators_a_finding_is_printed_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert "no store yet" in sulh("--home", home, "watch", status=1).stderr
+    assert "nothing to watch yet" in sulh("--home", home, "watch").stderr
     assert not home.exists()
     telling = ("--home", home, "watch", "tell", "task-failed", "daily.crawl")
     first = sulh(*telling, "--said", "-", given="line one\nline two\n")
@@ -417,6 +417,25 @@ def test_with_no_operators_a_finding_is_printed_once(tmp_path: Path) -> None:
     assert [one["about"] for one in json.loads(sulh("--home", home, "watch", "--json").stdout)["findings"]] == [
         "daily.crawl"
     ]
+
+
+def test_before_anything_was_judged_nothing_is_wrong_and_a_lost_store_is(bench: Bench, hook: Hook, site: Site) -> None:
+    store = Path(bench.settings.store_address)
+    store.unlink()
+    site.pages |= {"/feed": rss(item(f"{site.url}/1")), "/1": article("A report.")}
+    bench.crawls.source("mine_gb", "feed", f"{site.url}/feed")
+    given = ("--home", bench.settings.home)
+    # The first crawl may take hours: what runs by the clock meanwhile must not alarm anybody.
+    assert bench.crawls.run().code == 0
+    for name in ("watch", "alert", "deliver"):
+        done = sulh(*given, name)
+        assert "yet: nothing was judged" in done.stderr and done.stdout == ""
+    assert not store.exists()
+
+    sulh(*given, "process")
+    store.unlink()
+    for name in ("watch", "alert", "deliver"):
+        assert "there is no store yet" in sulh(*given, name, status=1).stderr
 
 
 def test_a_kind_of_its_own_or_none_at_all_is_refused(tmp_path: Path) -> None:
