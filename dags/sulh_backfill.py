@@ -19,8 +19,8 @@ comes lands in the same archive and goes the same path; a page that is held alre
 
 It goes month by month, one at a time (pool `sulh_backfill`), oldest first. Of all backfills over one archive one at a
 time asks Common Crawl or the Wayback Machine, however many slots there are. **Interrupted or red?** Clear the months
-that failed, or trigger the same again: it goes on where it was. While a month is fetched, the daily crawl leaves the
-source out and comes back to it between two months.
+that failed, with what follows them (*Downstream*), or trigger the same again: it goes on where it was. While a month is
+fetched, the daily crawl leaves the source out and comes back to it between two months.
 
 What it is asked for is checked first: a source that is not configured, days in the wrong order or a mistyped parameter
 end it at once. **Gaps** stand in the log of *Say what is missing*, of all months together: months that failed, days

@@ -89,10 +89,10 @@ class Interface:
         """Mark a mapped task that is at work as failed."""
         self._ask("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/{index}", {"new_state": "failed"})
 
-    def clear_failed(self, dag: str, run: str) -> None:
-        """Clear the tasks of a run that failed, and those that waited for them."""
-        given = {"dry_run": False, "dag_run_id": run, "only_failed": True, "reset_dag_runs": True}
-        self._ask("POST", f"/api/v2/dags/{dag}/clearTaskInstances", given)
+    def clear(self, dag: str, run: str, task: str, index: int) -> None:
+        """Clear a mapped task and what follows it, as the page does unless told otherwise."""
+        given = {"dag_run_id": run, "task_ids": [[task, index]], "include_downstream": True, "only_failed": False}
+        self._ask("POST", f"/api/v2/dags/{dag}/clearTaskInstances", given | {"dry_run": False, "reset_dag_runs": True})
 
     def result(self, dag: str, run: str, task: str) -> Any:
         """Give what a task gave."""
