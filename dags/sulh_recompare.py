@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
+from airflow.sdk import BaseNotifier, Context, ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from sulh.scheduled import pages, tell_operators
+from sulh.scheduled import pages, tell_operators, tell_waiting
 
 ABOUT = f"""
 **Trigger** it after a change of a register, of the cues or of the extractor. It judges the whole archive anew beside
 the store that serves, asks nobody on the network, and says which comparisons and alerts would change. Then it waits:
-under *Required Actions* a person reads the report and **approves** or **rejects**. Approved, all is judged anew once
-more and takes the store's place in one step; rejected, the store stays as it is.
+operators are told, and under *Required Actions* a person reads the report and **approves** or **rejects**. Approved,
+all is judged anew once more and takes the store's place in one step, by the very rules of the report: where they
+changed since, *Let it hold* fails, and a new run shows what they change. **Rejected**, the store stays as it is; put
+the changed file back too, since what comes in from now on is judged by it.
 
 What was delivered and what analysts decided is kept: a dismissed alert stays dismissed. An alert that no text raises
 any more stays in sight as *withdrawn*. Nobody is notified again of texts that were notified of; a new alert that
@@ -25,6 +28,14 @@ On Elasticsearch this takes the key of the role admin; with that of the pipeline
 
 By hand it is `sulh recompare`, and `sulh recompare --switch`. Came out of it: {pages("claims", "alerts")}.
 """
+
+
+class TellThatItWaits(BaseNotifier):
+    """Tells the operators that a report waits to be read."""
+
+    def notify(self, context: Context) -> None:
+        """Tell them, by `sulh watch tell`."""
+        tell_waiting(context, "the archive was judged anew; a person is to read what changes, and to agree or not")
 
 
 @dag(
@@ -54,31 +65,34 @@ By hand it is `sulh recompare`, and `sulh recompare --switch`. Came out of it: {
 )
 def sulh_recompare() -> None:
     @task(task_display_name="Say what would change", pool="sulh_turn")
-    def report() -> str:
+    def report() -> dict[str, str]:
         """`sulh recompare`: the store stays as it is."""
         from sulh.scheduled import changes_in_words, sulh
 
-        return changes_in_words(sulh("recompare", "--most", "100"))
+        reports = sulh("recompare", "--most", "100")
+        return {"words": changes_in_words(reports), "rules": reports[0]["rules"]}
 
     agree = ApprovalOperator(
         task_id="agree",
         task_display_name="Wait until a person agrees",
         subject="Shall what was judged anew take the place of what serves?",
-        body="{{ ti.xcom_pull(task_ids='report') }}",
+        body="{{ ti.xcom_pull(task_ids='report')['words'] }}",
         execution_timeout=None,
         retries=0,
         # An answer after weeks would be to another archive.
         response_timeout=timedelta(days=7),
+        notifiers=[TellThatItWaits()],
     )
 
     @task(task_display_name="Let it hold", pool="sulh_turn")
-    def switch() -> str:
-        """`sulh recompare --switch`: the result takes the store's place in one step."""
+    def switch(approved: dict[str, Any]) -> str:
+        """`sulh recompare --switch`: the result takes the store's place, by the rules that were approved."""
         from sulh.scheduled import changes_in_words, sulh
 
-        return changes_in_words(sulh("recompare", "--switch", "--most", "100"))
+        return changes_in_words(sulh("recompare", "--switch", "--only-if", approved["rules"], "--most", "100"))
 
-    report() >> agree >> switch()
+    said = report()
+    said >> agree >> switch(said)
 
 
 sulh_recompare()

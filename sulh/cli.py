@@ -357,25 +357,35 @@ def replay_command(ctx: click.Context, sources: tuple[str, ...], as_json: bool) 
 @command("recompare")
 @click.option("--switch", is_flag=True, help="Let the new results take the place of the old ones.")
 @click.option(
+    "--only-if",
+    metavar="FINGERPRINT",
+    default="",
+    help="With --switch: only by the rules of the report that says this.",
+)
+@click.option(
     "--most", type=click.IntRange(0), help="Changes of each kind to show; all are counted.  [20; with --json all]"
 )
 @json_option
 @click.pass_context
-def recompare_command(ctx: click.Context, switch: bool, most: int | None, as_json: bool) -> None:
+def recompare_command(ctx: click.Context, switch: bool, only_if: str, most: int | None, as_json: bool) -> None:
     """Say what changed registers, cues or readers change: judge the archive anew beside the store that serves.
 
     \b
     sulh recompare            what would change, with the sentence that shows it; the store stays as it was
     sulh recompare --switch   the same, and the new results hold from then on
 
+    A report names the rules by a fingerprint; with --only-if nothing is switched in by any other rules.
+
     What was delivered and what analysts decided is kept: a dismissed alert stays dismissed, one that no text raises any
     more stays as "withdrawn", and nobody is notified again of texts that were notified of before.
     """
     from sulh.recompare import lines, recompare, summary
 
+    if only_if and not switch:
+        raise click.UsageError("--only-if needs --switch")
     settings = settings_of(ctx)
     most = 20 if most is None and not as_json else most
-    found = recompare(settings, now=now(), switch=switch, most=most)
+    found = recompare(settings, now=now(), switch=switch, only_if=only_if, most=most)
     if as_json:
         emit([found.to_json()])
         return

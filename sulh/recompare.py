@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, Literal
 
+import processors
 from processors.errors import SulhError
 from processors.records import Alert, Record, Verdict
 from sulh.config import Settings
@@ -66,6 +70,8 @@ class Recomparison:
     """What those claims say; a claim that is no more says nothing."""
     documents: int
     """Documents that were judged anew."""
+    rules: str
+    """Fingerprint of the rules by which they were judged."""
     switched: bool
 
     @property
@@ -77,6 +83,7 @@ class Recomparison:
         """Give the report as JSON values."""
         return {
             "documents": self.documents,
+            "rules": self.rules,
             "switched": self.switched,
             "counts": {kind: dict(of) for kind, of in self.counts.items()},
             "claims": {
@@ -86,21 +93,55 @@ class Recomparison:
         }
 
 
+READERS: Final = ("trafilatura", "lxml", "py3langid")
+"""Packages of others by whose versions one and the same page may be read otherwise."""
+
+
 class _NotSwitched(Exception):
     """Ends a rebuild whose result was looked at and is not wanted yet."""
 
 
-def recompare(settings: Settings, *, now: datetime, switch: bool = False, most: int | None = None) -> Recomparison:
+def fingerprint(settings: Settings) -> str:
+    """Give a name for all that decides what a page is judged to say: it is another when any of it is.
+
+    That is the code, cues, actors and registers of the package, the registers of the person, and the versions of what
+    reads a page's text and tells its language.
+    """
+    found = blake2b(digest_size=8)
+    for name in READERS:
+        found.update(f"{name} {version(name)}\0".encode())
+    own = settings.register_folder
+    for folder in (Path(processors.__file__).parent, *([own] if own is not None else [])):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(f"{path.relative_to(folder)}\0".encode())
+                found.update(blake2b(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def recompare(
+    settings: Settings, *, now: datetime, switch: bool = False, only_if: str = "", most: int | None = None
+) -> Recomparison:
     """Judge the whole archive anew beside the store, and say what changes; with ``switch`` the result takes its place.
 
-    Without it the store is left as it was. Ids, deliveries and verdicts stay either way. ``most`` limits the changes of
-    each kind that are given, not those that are counted. Raises SulhError as a replay.
+    Without it the store is left as it was. Ids, deliveries and verdicts stay either way. ``only_if`` is the fingerprint
+    of the rules of a report that was read. ``most`` limits the changes of each kind that are given, not those that are
+    counted. Raises SulhError as a replay, and where the rules are others than those of the report.
     """
+    rules = fingerprint(settings)
+    if only_if and only_if != rules:
+        raise SulhError(
+            f"the rules changed since the report: they were {only_if} and are {rules}; the store is as it was: read a"
+            " new report, by `sulh recompare`"
+        )
     with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
         found: Recomparison | None = None
         try:
             with rebuilt(settings, store, (), now=now) as (fresh, report):
-                found = _compared(settings, store, fresh, report.counts.get("indexed", 0), switch, now, most)
+                if fingerprint(settings) != rules:
+                    raise SulhError("the rules changed while the archive was judged; the store is as it was: try again")
+                documents = report.counts.get("indexed", 0)
+                found = _compared(settings, store, fresh, documents, rules, switch, now, most)
                 if not switch:
                     raise _NotSwitched
         except _NotSwitched:
@@ -110,7 +151,14 @@ def recompare(settings: Settings, *, now: datetime, switch: bool = False, most: 
 
 
 def _compared(
-    settings: Settings, old: Store, new: Store, documents: int, switch: bool, now: datetime, most: int | None
+    settings: Settings,
+    old: Store,
+    new: Store,
+    documents: int,
+    rules: str,
+    switch: bool,
+    now: datetime,
+    most: int | None,
 ) -> Recomparison:
     counts: dict[Kind, Counter[Sort]] = {kind: Counter(dict.fromkeys(sorts, 0)) for kind, sorts in SORTS.items()}
     claims: defaultdict[str, Counter[Sort]] = defaultdict(Counter)
@@ -130,6 +178,7 @@ def _compared(
         claims=dict(sorted(claims.items())),
         statements=_statements(settings, claims),
         documents=documents,
+        rules=rules,
         switched=switch,
     )
 
@@ -314,4 +363,5 @@ def summary(found: Recomparison, program: Sequence[str] = ("sulh", "recompare", 
         return f"{found.documents} documents judged anew; the new results hold now"
     if not found.total:
         return f"{found.documents} documents judged anew: nothing changes"
-    return f"{found.documents} documents judged anew; the store is as it was: `{' '.join(program)}` lets it hold"
+    switch = " ".join([*program, "--only-if", found.rules])
+    return f"{found.documents} documents judged anew; the store is as it was: `{switch}` lets it hold"

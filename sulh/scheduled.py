@@ -218,6 +218,16 @@ def tell_operators(context: Mapping[str, Any]) -> None:
         print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
 
 
+def tell_waiting(context: Mapping[str, Any], what: str) -> None:
+    """Tell the operators that a run waits for a person; never fails itself."""
+    task = context["ti"]
+    about = f"{task.dag_id}: {task.run_id}"
+    try:
+        sulh("watch", "tell", "approval-waits", about, "--said", what, "--todo", "Airflow: Browse, Required Actions")
+    except CommandError as untold:
+        print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
+
+
 def pages(*names: str, environ: Mapping[str, str] = os.environ) -> str:
     """Give links in Markdown to pages of the desk; over a server, which has no desk, what shows the same there."""
     if environ.get("SULH_STORE", "").lower().startswith(("http://", "https://")):

@@ -206,6 +206,7 @@ SAMPLES = {
     "group": {"about": "x.test", "hosts": ["x.test"], "sources": ["a_gb", "b_gb"]},
     "params": {"source": "a_gb", "files": [str(ROOT / "README.md")], "switch": True},
     "span": {"from": "2014-11-01", "to": "2014-11-30"},
+    "approved": {"rules": "0123456789abcdef"},
     "via": ["--via", "warc"],
     "GROUPS": "100",
 }

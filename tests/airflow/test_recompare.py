@@ -30,7 +30,7 @@ from fastapi.testclient import TestClient
 from airflow.api_fastapi.app import create_app
 from airflow.dag_processing.dagbag import DagBag
 
-path, password, *answers = sys.argv[1:]
+path, password, register, *answers = sys.argv[1:]
 client = TestClient(create_app(apps="all"))
 token = client.post("/auth/token", json={"username": "admin", "password": password}).json()["access_token"]
 client.headers["Authorization"] = f"Bearer {token}"
@@ -46,7 +46,12 @@ def answer():
             if task["state"] != "awaiting_input":
                 continue
             place = f"/api/v2/dags/sulh_recompare/dagRuns/{task['dag_run_id']}/taskInstances/agree/-1/hitlDetails"
-            said = client.patch(place, json={"chosen_options": [answers[len(asked)]]})
+            chosen = answers[len(asked)]
+            if chosen == "Late":
+                # A person agrees to what was reported, and another has changed the rules once more since.
+                chosen, text = "Approve", open(register).read()
+                open(register, "w").write(text.replace("id: C77\\n", "id: C78\\n"))
+            said = client.patch(place, json={"chosen_options": [chosen]})
             asked.append([one["body"], said.status_code])
 
 threading.Thread(target=answer, daemon=True).start()
@@ -82,6 +87,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+def sulh(*words: str) -> list[Any]:
+    """Run a command over the home."""
+    done = subprocess.run([sys.executable, "-m", "sulh", *words, "--json"], check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def claims(home: Path) -> set[str]:
     """Give the claims that something bears on."""
     with closing(open_store(home / "sulh.sqlite", create=False)) as store:
@@ -103,12 +114,13 @@ def test_nothing_holds_until_a_person_agrees(home: Path, tmp_path: Path) -> None
                 RUNS,
                 str(place.dags / "sulh_recompare.py"),
                 password,
+                str(home / "registers" / "mine.yml"),
                 *answers,
             ],
             env=place.environment(),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=400,
             check=False,
         )
         said = [line for line in done.stdout.splitlines() if line.startswith("RUNS ")]
@@ -117,9 +129,12 @@ def test_nothing_holds_until_a_person_agrees(home: Path, tmp_path: Path) -> None
         return asked, runs
 
     assert "C01" in claims(home)
-    asked, runs = run("Reject", "Approve")
-    (rejected, approved) = runs
+    dismissed, *_ = [row["alert"]["id"] for row in sulh("alerts")]
+    sulh("alerts", dismissed, "--dismiss", "a rumour")
+    asked, runs = run("Reject", "Late", "Approve")
+    (rejected, late, approved) = runs
     assert rejected == ["success", {"report": "success", "agree": "success", "switch": "skipped"}]
+    assert late == ["failed", {"report": "success", "agree": "success", "switch": "failed"}]
     assert approved == ["success", {"report": "success", "agree": "success", "switch": "success"}]
     for body, status in asked:
         assert status == 200
@@ -127,4 +142,13 @@ def test_nothing_holds_until_a_person_agrees(home: Path, tmp_path: Path) -> None
         assert "http://127.0.0.1" in body
     # What was rejected changed nothing: the second question is the first one again.
     assert asked[0] == asked[1]
-    assert {"C77"} <= claims(home) and "C01" not in claims(home)
+    # What nobody had read was not switched in, and was by the next report.
+    assert "C78" not in asked[1][0] and "C78" in asked[2][0]
+    assert {"C78"} <= claims(home) and not {"C01", "C77"} & claims(home)
+
+    (row,) = sulh("alerts", dismissed)
+    assert (row["queue"], row["why"]) == ("dismissed", "a rumour")
+    with closing(open_store(home / "sulh.sqlite", create=False)) as store:
+        found = [one.kind for one in store.findings(standing=True)]
+    # Operators knew of each report that waited, and of the one whose rules changed.
+    assert (found.count("approval-waits"), found.count("task-failed")) == (3, 1)
