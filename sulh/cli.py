@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sulh.pipeline import Fault, ProcessReport
     from sulh.watch import WatchReport
 
+LEDGER_SECONDS = 5
+"""How long a person who asks for the ledger waits for who processes right now; an hour's news takes about so long."""
+
 WHOLE = 100_000
 """Characters: a terminal shows an alert whole, where a channel may cut it."""
 
@@ -778,17 +781,17 @@ def ledger_command(ctx: click.Context, source: str, day: datetime | None, as_jso
     \b
     discovered = fetched + known + refused + failed
     fetched    = indexed + duplicate + rejected + waiting (archived, not yet processed)
+
+    While a source is being crawled, what its crawl is still at stands nowhere yet: its rows say so, and are no error.
     """
-    from sulh import board
-    from sulh.daily import ledger_rows
+    from sulh.doctor import balances_now
 
     settings = settings_of(ctx)
-    rows = ledger_rows(settings, source=source, day=day_of(day))
-    if source and not rows:
+    balances, moving = balances_now(settings, source=source, day=day_of(day), seconds=LEDGER_SECONDS)
+    if source and not balances:
         known_source(settings, source)
-    balances = board.balances(rows)
     if as_json:
-        emit(row.to_json() for row in balances)
+        emit({**row.to_json(), "under_way": (row.source, row.day) in moving} for row in balances)
     else:
         names = ("discovered", "fetched", "known", "refused", "failed", "indexed", "duplicate", "rejected", "waiting")
         width = max([6, *(len(row.source) for row in balances)])
@@ -796,11 +799,13 @@ def ledger_command(ctx: click.Context, source: str, day: datetime | None, as_jso
         for row in balances:
             counts = "  ".join(f"{getattr(row, name):>{len(name)}}" for name in names)
             flag = "" if row.balanced else f"  OUT OF BALANCE by {row.crawl_gap or row.process_gap}"
+            if (row.source, row.day) in moving:
+                flag = f"  being crawled or processed: {abs(row.crawl_gap or row.process_gap)} under way"
             click.echo(f"{row.day}  {row.source:<{width}}  {counts}{flag}")
             for disposition, reason, count in row.reasons:
                 if disposition not in ("known", "duplicate", "fetched"):
                     click.echo(f"{'':<{width + 14}}{count} {disposition}: {reason}")
-    wrong = [row for row in balances if not row.balanced]
+    wrong = [row for row in balances if not row.balanced and (row.source, row.day) not in moving]
     if wrong:
         click.echo(
             f"sulh: the ledger does not balance for {', '.join(sorted({row.source for row in wrong}))}", err=True

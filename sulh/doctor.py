@@ -253,7 +253,7 @@ def _store(
             outbox = _outbox(store)
             if measured is None:
                 measured = freshness(store, Archive(settings.home), now=now)
-        rows, moving = _balances(settings)
+        rows, moving = balances_now(settings)
     except SulhError as error:
         yield Look(level="wrong", about="store", said=str(error), kind="store")
         return
@@ -290,24 +290,32 @@ def _store(
             yield Look(level="note", about=one.source, said=said, todo="`sulh watch` shows each source", kind="slow")
 
 
-def _balances(settings: Settings) -> tuple[list[Balance], set[tuple[str, date]]]:
+def balances_now(
+    settings: Settings, *, source: str = "", day: date | None = None, seconds: float = LOOK_AGAIN_SECONDS
+) -> tuple[list[Balance], set[tuple[str, date]]]:
     """Give the ledger, and the rows out of balance of which nobody can tell while others write.
 
     Archive and store are read one after the other: what came in between looks like a loss. So what is out of balance
-    is counted again while nobody processes.
+    is counted again while nobody processes, which is waited for as long as ``seconds``; and an item that a crawl is
+    still at has no disposition yet.
     """
-    rows = balances(ledger_rows(settings))
-    if all(row.balanced for row in rows):
+    archive = Archive(settings.home)
+    rows = balances(ledger_rows(settings, source=source, day=day))
+    off = {row.source for row in rows if not row.balanced}
+    if not off or not settings.home.is_dir():
         return rows, set()
+    # Before and after: a crawl may end while its rows are read.
+    held = {name for name in off if archive.held(name)}
     try:
-        with turn(settings, seconds=LOOK_AGAIN_SECONDS):
-            rows = balances(ledger_rows(settings))
+        with turn(settings, seconds=seconds):
+            rows = balances(ledger_rows(settings, source=source, day=day))
     except LockedError:
         return rows, {(row.source, row.day) for row in rows if not row.balanced}
-    archive = Archive(settings.home)
-    off = [row for row in rows if not row.balanced]
-    held = {name for name in {row.source for row in off} if archive.recent(name).held}
-    return rows, {(row.source, row.day) for row in off if row.source in held}
+    except SulhError:
+        # Who may only read counts once.
+        pass
+    held |= {name for name in off if archive.held(name)}
+    return rows, {(row.source, row.day) for row in rows if not row.balanced and row.source in held}
 
 
 def _outbox(store: Store) -> list[Delivery]:

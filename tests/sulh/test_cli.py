@@ -6,10 +6,13 @@ import json
 import os
 import re
 import socket
+import sqlite3
+import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from sulh.cli import main
 from sulh.config import Settings
 from sulh.crawling import crawl
 from sulh.pipeline import Fault, ProcessReport
+from tests.crawlers.site import Crawls, Site, item, rss
 from tests.sample_store import write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -286,3 +290,33 @@ def test_plain_progress_counts_each_source_once_and_says_it_once(
     report = crawl(Settings(home=home), ["mine"])
     assert len(report.results) == 1
     assert capfd.readouterr().err.count("crawling sources: 1 of 1") == 1
+
+
+def test_the_ledger_beside_a_crawl_says_that_it_is_under_way_and_is_no_error(tmp_path: Path) -> None:
+    site, crawls = Site(), Crawls(tmp_path)
+    asked, go = Event(), Event()
+
+    def hold(total: int) -> None:
+        if total == 3:  # robots.txt, the feed, and a page of it
+            asked.set()
+            go.wait(30)
+
+    site.watch = hold
+    site.pages["/feed"] = rss(item(f"{site.url}/1"), item(f"{site.url}/2"))
+    crawls.source("mine", "feed", f"{site.url}/feed")
+    ledger = ("--home", crawls.home, "ledger")
+    try:
+        with crawls.start(stdout=subprocess.DEVNULL) as crawl:
+            assert asked.wait(30)
+            seen = sulh(*ledger)
+            assert "being crawled or processed" in seen.stdout and "BALANCE" not in seen.output
+            assert [row["under_way"] for row in rows(sulh(*ledger, "--json"))] == [True]
+            go.set()
+            assert crawl.wait(30) == 0
+        assert [row["under_way"] for row in rows(sulh(*ledger, "--json"))] == [False]
+        with closing(sqlite3.connect(crawls.archive.folder / "mine" / "index.sqlite")) as index, index:
+            index.execute("UPDATE crawls SET discovered = discovered + 1")
+        assert "OUT OF BALANCE by 1" in sulh(*ledger, status=1).stdout
+    finally:
+        go.set()
+        site.close()
