@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from crawlers.check import check
 from crawlers.discover import discover
-from crawlers.run import run, run_spider
+from crawlers.run import run, run_spider, say
 from crawlers.services import PUBLIC, Services
 from crawlers.sources import Source, collect_sources
 from crawlers.spiders import Report, SourceSpider
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sources, broken = collect_sources(options.sources_dir, packaged=not options.only_sources_dir)
         for error in broken:
-            print(f"sulh: {error}", file=sys.stderr)
+            say(f"sulh: {error}")
         who: dict[str, Any] = {"contact": options.contact, "loopback": options.allow_loopback}
         if options.discover:
             return run(lambda: discover(options.discover, **who), loopback=options.allow_loopback)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             crawl.settle()
     except SulhError as error:
-        print(f"sulh: {error}", file=sys.stderr)
+        say(f"sulh: {error}")
         return 1
 
 
@@ -166,7 +166,7 @@ class Crawl:
             if not told:
                 what = "backfill" if self.options.via in ARCHIVES else "crawl"
                 names = ", ".join(work.source.id for work in works)
-                print(f"sulh: {names}: another {what} is asking {host}: waiting for its end", file=sys.stderr)
+                say(f"sulh: {names}: another {what} is asking {host}: waiting for its end")
                 told = True
             await asyncio.sleep(0.5)
             if self.options.via not in ARCHIVES and monotonic() - began > self.options.lock_wait:
@@ -206,6 +206,8 @@ class Crawl:
             if report.counts is not None or report.crashed:
                 self._close(source.id)
         counts = report.counts or {}
+        if report.reason:
+            say(f"sulh: {source.id}: {report.reason}")
         self._say(
             event="done",
             source=source.id,
@@ -217,13 +219,11 @@ class Crawl:
             **counts,
             **({"gaps": report.gaps(self.options.since, self.options.until)} if self._past else {}),
         )
-        if report.reason:
-            print(f"sulh: {source.id}: {report.reason}", file=sys.stderr)
         return report.accounted
 
     def _not_begun(self, source: str, reason: str) -> bool:
+        say(f"sulh: {reason}")
         self._say(event="done", source=source, outcome="not-begun", reason=reason, accounted=False)
-        print(f"sulh: {reason}", file=sys.stderr)
         return False
 
     @property

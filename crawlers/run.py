@@ -34,7 +34,7 @@ def run(work: Callable[[], Awaitable[int]], *, loopback: bool) -> int:
         try:
             code = await work()
         except SulhError as error:
-            print(f"sulh: {error}", file=sys.stderr)
+            say(f"sulh: {error}")
         except asyncio.CancelledError:
             pass
         except Exception:
@@ -50,6 +50,11 @@ def run(work: Callable[[], Awaitable[int]], *, loopback: bool) -> int:
     reactor.callWhenRunning(begin)
     reactor.run(installSignalHandlers=False)
     return code
+
+
+def say(line: str) -> None:
+    """Say a line to a person in one piece, which print() does not: other processes write to the same place."""
+    sys.stderr.write(f"{line}\n")
 
 
 async def run_spider(

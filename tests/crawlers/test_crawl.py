@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -307,3 +308,17 @@ def test_the_past_is_crawled_by_the_sitemap_that_robots_txt_names(tmp_path: Path
         assert crawls.dispositions("past") == {"discovered": 6, "fetched": 2, "known/seen": 2, "refused/undated": 2}
     finally:
         site.close()
+
+
+def test_what_a_crawl_says_comes_in_whole_lines_which_nothing_can_come_between(tmp_path: Path) -> None:
+    crawls = Crawls(tmp_path)
+    for name in ("one", "two"):
+        crawls.source(name, "feed", "http://127.0.0.1:9/feed")
+    # Each write is a message of its own.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, crawls.start(stdout=subprocess.DEVNULL, stderr=theirs) as crawl:
+        theirs.close()
+        said = list(iter(lambda: ours.recv(2**16).decode(), ""))
+        assert crawl.wait(30) == 0
+    assert [line.split(": ")[1] for line in said] == ["one", "two"]
+    assert [line.count("\n") for line in said] == [1, 1] == [line.endswith("\n") for line in said]
