@@ -710,6 +710,7 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
     The beginning of an id is enough where it is the only one.
     """
     from sulh import board
+    from sulh.counts import count
     from sulh.deliver import HELD, render
     from sulh.stores import open_store
 
@@ -763,7 +764,7 @@ def alerts_command(ctx: click.Context, alert: str | None, confirm: bool, dismiss
             click.echo(f"{one.id}  {one.opened_at:%Y-%m-%d}  {row.queue:<9} {one.state:<12} {one.kind}: {parties}")
             click.echo(f"    {one.title}\n    {one.sentence}")
             click.echo(
-                f"    {len(one.members)} documents, {len(one.origins)} independent origins,"
+                f"    {count(len(one.members), 'document')}, {count(len(one.origins), 'independent origin')},"
                 f" {row.shown} of {len(one.caution)} caution signals shown"
             )
         if not rows:
@@ -889,6 +890,7 @@ def watch_group(ctx: click.Context, as_json: bool) -> None:
 
 def say_watched(report: WatchReport, as_json: bool) -> None:
     """Print how fresh things are, which findings stand, and how the telling went."""
+    from sulh.counts import count
     from sulh.freshness import span
 
     if as_json:
@@ -911,7 +913,8 @@ def say_watched(report: WatchReport, as_json: bool) -> None:
         click.echo(f"{finding.kind}, {finding.about} ({mark}): {finding.said}{todo}")
     for finding in report.gone:
         click.echo(f"{finding.kind}, {finding.about}: gone")
-    click.echo(f"{len(report.standing)} findings stand, {len(report.new)} new, {len(report.gone)} gone")
+    standing = count(len(report.standing), "finding stands", "findings stand")
+    click.echo(f"{standing}, {len(report.new)} new, {len(report.gone)} gone")
     click.echo(report.delivery.summary())
 
 

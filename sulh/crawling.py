@@ -20,6 +20,7 @@ from crawlers.sources import ID, Source, collect_sources, load_source
 from processors.archive import Archive, import_warc
 from processors.errors import KnowledgeError, SulhError
 from sulh.config import Settings
+from sulh.counts import count
 from sulh.due import due, groups
 from sulh.progress import progress
 
@@ -56,13 +57,12 @@ class CrawlReport:
         totals: Counter[str] = Counter()
         lines = []
         for result in self.results:
-            totals.update({name: count for name, count in result.items() if isinstance(count, int)})
+            totals.update({name: number for name, number in result.items() if isinstance(number, int)})
             if result.get("outcome") != "ok":
                 lines.append(f"  {result['source']}: {result.get('outcome')}: {result.get('reason')}")
             lines += [f"  {result['source']}: {line}" for line in _gaps(result.get("gaps"))]
         counts = ", ".join(f"{totals[name]} {name}" for name in ("discovered", "fetched", "known", "refused", "failed"))
-        sources = "1 source" if len(self.results) == 1 else f"{len(self.results)} sources"
-        return "\n".join([f"crawled {sources}: {counts}", *lines, *self.failed])
+        return "\n".join([f"crawled {count(len(self.results), 'source')}: {counts}", *lines, *self.failed])
 
 
 def _gaps(gaps: Mapping[str, Any] | None) -> Iterator[str]:
@@ -74,13 +74,13 @@ def _gaps(gaps: Mapping[str, Any] | None) -> Iterator[str]:
         days = sum((last - first).days + 1 for first, last in runs)
         longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SHOWN])
         spans = ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in longest)
-        yield f"nothing of {days} days{', the longest runs' if len(runs) > SHOWN else ''}: {spans}"
+        yield f"nothing of {count(days, 'day')}{', the longest runs' if len(runs) > SHOWN else ''}: {spans}"
     for unread in gaps["lists"]:
         yield f"could not be read: {unread['list']}: {unread['reason']}"
     for item in gaps["items"][:SHOWN]:
         yield f"could not be had: {item['url']}: {item['reason']}"
     if len(gaps["items"]) > SHOWN:
-        yield f"and {len(gaps['items']) - SHOWN} more pages; --json has them all"
+        yield f"and {count(len(gaps['items']) - SHOWN, 'more page')}; --json has them all"
 
 
 def known_sources(settings: Settings) -> tuple[dict[str, Source], tuple[KnowledgeError, ...]]:

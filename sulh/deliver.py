@@ -37,6 +37,7 @@ from xml.etree import ElementTree
 from processors.annotate.actors import ACTORS
 from processors.errors import SettingsError, StoreError
 from processors.records import Alert, Document, Record, digest, utc
+from sulh.counts import count
 from sulh.stores import Delivery, Finding, Store
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -230,7 +231,7 @@ def _empty(
     in_a_row = dict.fromkeys(by_id, 0)
     errors: dict[str, str] = {}
     sent = failed = 0
-    while open_channels := [id for id, count in in_a_row.items() if count < _FAILURES_IN_A_ROW]:
+    while open_channels := [id for id, times in in_a_row.items() if times < _FAILURES_IN_A_ROW]:
         delivery = store.due(channels=open_channels, now=now)
         if delivery is None:
             break
@@ -447,8 +448,8 @@ def _body(alert: Alert, documents: Mapping[str, Document], desk: str, quote: int
         f"What: {_kind(alert)}",
         f"Where: {_place(alert.place) if alert.place else 'not said'}",
         f"When: reported {utc(alert.opened_at):%Y-%m-%d %H:%M} UTC",
-        f"How it stands: {alert.state}{why}; {_count(len(alert.origins), 'independent origin')},"
-        f" {_count(len(alert.members), 'document')}",
+        f"How it stands: {alert.state}{why}; {count(len(alert.origins), 'independent origin')},"
+        f" {count(len(alert.members), 'document')}",
         "",
         quoted(alert.sentence, quote),
         *_cited(documents.get(first)),
@@ -505,10 +506,6 @@ def _kind(alert: Alert) -> str:
 
 def _place(place: str) -> str:
     return place.replace("-", " ").title()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 # ------------------------------------------------------------------------------------------------------- the feed

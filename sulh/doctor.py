@@ -20,6 +20,7 @@ from processors.errors import LockedError, SulhError
 from processors.records import Record
 from sulh.board import Balance, balances
 from sulh.config import Settings
+from sulh.counts import count
 from sulh.crawling import known_sources
 from sulh.daily import channels_of, ledger_rows, operators_of, turn
 from sulh.digests import DIGEST
@@ -99,7 +100,7 @@ def examine(settings: Settings, *, now: datetime, measured: Sequence[Freshness] 
         yield Look(level="wrong", about="sources", said=str(error), todo="mend the file", kind="source-file")
     try:
         claims = sum(1 for _ in registers_of(settings.register_folder).claims())
-        yield Look(level="ok", about="registers", said=f"{claims} claims")
+        yield Look(level="ok", about="registers", said=count(claims, "claim"))
     except SulhError as error:
         yield Look(level="wrong", about="registers", said=str(error), todo="mend the file", kind="register")
     yield from _sources(settings, sources, now)
@@ -174,8 +175,8 @@ def _sources(settings: Settings, sources: dict[str, Source], now: datetime) -> I
         yield Look(
             level="note",
             about="crawls",
-            said=f"{len(still)} sources have not been read for {span((now - last).total_seconds())} or longer, {name}"
-            " among them",
+            said=f"{count(len(still), 'source has', 'sources have')} not been read for"
+            f" {span((now - last).total_seconds())} or longer, {name} among them",
             todo="see that the scheduler runs; `sulh crawl`",
             kind="standstill",
         )
@@ -191,7 +192,7 @@ def _crawls(name: str, source: Source, health: Health) -> Iterator[Look]:
     if health.failures:
         many = health.outcome == "failed" and health.failures >= FAILURES
         kind = "no-list" if unlike else "crawl-failing" if many else ""
-        said = f"{health.outcome} {health.failures} times in a row: {health.reason}"
+        said = f"{health.outcome} {count(health.failures, 'time')} in a row: {health.reason}"
         yield Look(level="wrong", about=name, said=said, todo=check, kind=kind)
     elif health.stale:
         last = f"last read {health.last_ok:%Y-%m-%d %H:%M}" if health.last_ok else "never read to its end"
@@ -201,11 +202,12 @@ def _crawls(name: str, source: Source, health: Health) -> Iterator[Look]:
         for kind in ("no-list", "crawl-failing"):
             yield Look(level="ok", about=name, said="cannot be told now", kind=kind, decided=False)
     if health.unbalanced:
-        said = f"{health.unbalanced} items without a disposition"
+        said = f"{count(health.unbalanced, 'item')} without a disposition"
         # Of no kind: the ledger says the same, day by day.
         yield Look(level="wrong", about=name, said=said, todo=_MISCOUNTED)
     if health.failing:
-        yield Look(level="note", about=name, said=f"{health.failing} addresses keep failing")
+        said = count(health.failing, "address keeps failing", "addresses keep failing")
+        yield Look(level="note", about=name, said=said)
 
 
 def _habits(name: str, source: Source, health: Health, pulse: Pulse) -> Iterator[Look]:
@@ -270,20 +272,22 @@ def _store(
             level="wrong",
             about=about,
             said=f"out of balance by {row.crawl_gap} at crawl and {row.process_gap} at process",
-            todo="`sulh replay` rebuilds the store from the archive",
+            # A replay reads the archive's pages; what its index counted at the crawl stays as it is.
+            todo=_MISCOUNTED if row.crawl_gap else "`sulh replay` rebuilds the store from the archive",
             kind="ledger",
         )
     if refusals:
         yield Look(
             level="wrong",
             about="store",
-            said=f"refuses {len(refusals)} captures, the first is {refusals[0].url}: {refusals[0].detail}",
+            said=f"refuses {count(len(refusals), 'capture')}, the first is {refusals[0].url}: {refusals[0].detail}",
             todo="`sulh process` tries them again; tell us what it says if it stays so",
             kind="refused",
         )
     waiting = sum(row.waiting for row in rows) - len(refusals)
     if waiting > 0:
-        yield Look(level="note", about="store", said=f"{waiting} captures wait", todo="`sulh process`")
+        said = count(waiting, "capture waits", "captures wait")
+        yield Look(level="note", about="store", said=said, todo="`sulh process`")
     yield from _deliveries(settings, outbox)
     for one in measured:
         for said in slow(one, sources):

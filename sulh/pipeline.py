@@ -23,6 +23,7 @@ from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
 from processors.records import Alert, Capture, Comparison, Document, Event, Field, Rejection, Verdict
 from processors.register import Registers, load_registers
+from sulh.counts import count
 from sulh.digests import change
 from sulh.stores import Outcome, Processed, Refusal, Report, Sketched, Store
 
@@ -141,8 +142,8 @@ class ProcessReport:
 
     def summary(self) -> str:
         """Say how many captures met which disposition."""
-        lines = [f"processed {sum(self.counts.values())} captures"]
-        lines += [f"{count:>7}  {name}" for name, count in self.counts.items()]
+        lines = [f"processed {count(sum(self.counts.values()), 'capture')}"]
+        lines += [f"{number:>7}  {name}" for name, number in self.counts.items()]
         return "\n".join(lines)
 
 
@@ -317,8 +318,9 @@ class Decision:
     def summary(self) -> str:
         """Say how many alerts there are, and how many are new."""
         held = Counter(one.held for one in self.fresh if one.held)
-        kept = "".join(f", {count} kept and not sent: {why}" for why, count in sorted(held.items()))
-        return f"{len(self.alerts)} alerts, {len(self.fresh)} of them new{kept}; {self.queued} messages queued"
+        kept = "".join(f", {number} kept and not sent: {why}" for why, number in sorted(held.items()))
+        alerts = f"{count(len(self.alerts), 'alert')}, {len(self.fresh)} of them new{kept}"
+        return f"{alerts}; {count(self.queued, 'message')} queued"
 
 
 def decide(

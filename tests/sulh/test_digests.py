@@ -324,7 +324,7 @@ def test_the_commands_take_it_from_the_settings(tmp_path: Path, monkeypatch: pyt
     with closing(open_store(home / "sulh.sqlite")) as store:
         judged(store, TRUCE)
     result = CliRunner().invoke(main, ["--home", str(home), "alert"])
-    assert "1 messages queued" in result.output, result.output
+    assert "1 message queued" in result.output, result.output
     # Nothing is sent before the hour, so that nothing can fail.
     result = CliRunner().invoke(main, ["--home", str(home), "deliver"])
     assert (result.exit_code, result.output) == (0, "delivered: sent 0, failed 0, waiting 1, unsure 0\n")
