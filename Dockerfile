@@ -20,7 +20,7 @@ RUN pip install --require-hashes --only-binary :all: --no-binary langdetect --re
 
 FROM python:3.13-slim AS airflow
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/sulh sulh \
-    && install --directory --owner sulh --group sulh --mode 0750 /var/lib/sulh /var/lib/sulh-keys /var/lib/airflow
+    && install --directory --owner sulh --group sulh --mode 0750 /var/lib/sulh /var/lib/sulh-keys /var/lib/sulh-admin /var/lib/airflow
 COPY --from=build-airflow /opt/sulh /opt/sulh
 COPY dags /opt/dags
 ENV PATH=/opt/sulh/bin:$PATH PYTHONUNBUFFERED=1 SULH_HOME=/var/lib/sulh XDG_CACHE_HOME=/tmp AIRFLOW_HOME=/var/lib/airflow \
@@ -33,9 +33,9 @@ ENTRYPOINT ["airflow"]
 CMD ["version"]
 
 FROM python:3.13-slim AS program
-# The two folders lend their owner to the named volumes that are mounted over them.
+# The folders lend their owner to the named volumes that are mounted over them.
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/sulh sulh \
-    && install --directory --owner sulh --group sulh --mode 0750 /var/lib/sulh /var/lib/sulh-keys
+    && install --directory --owner sulh --group sulh --mode 0750 /var/lib/sulh /var/lib/sulh-keys /var/lib/sulh-admin
 COPY --from=build /opt/sulh /opt/sulh
 ENV PATH=/opt/sulh/bin:$PATH PYTHONUNBUFFERED=1 SULH_HOME=/var/lib/sulh XDG_CACHE_HOME=/tmp
 USER 10001:10001

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseNotifier, Context, ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from sulh.scheduled import pages, tell_operators, tell_waiting
+from sulh.scheduled import over_server, pages, tell_operators, tell_waiting
+
+QUEUE = os.environ.get("SULH_AIRFLOW_ADMIN_QUEUE", "")
+"""Of the worker that has the admin's key, which a store on Elasticsearch wants for this."""
 
 ABOUT = f"""
 **Trigger** it after a change of a register, of the cues or of the extractor. It judges the whole archive anew beside
@@ -23,8 +27,8 @@ any more stays in sight as *withdrawn*. Nobody is notified again of texts that w
 `sulh alert` will send is marked in the report.
 
 **Red?** The log names the page that cannot be judged, or the store. Nothing was switched: mend it and clear the task.
-On Elasticsearch this takes the key of the role admin; with that of the pipeline it ends red at once. A team types
-`docker compose run --rm admin recompare` instead, then the same with `--switch`.
+On Elasticsearch this takes the key of the role admin, which a worker of its own has (`SULH_AIRFLOW_ADMIN_QUEUE`).
+Without such a worker this DAG is not there, and a team types `docker compose run --rm admin recompare`.
 
 By hand it is `sulh recompare`, and `sulh recompare --switch`. Came out of it: {pages("claims", "alerts")}.
 """
@@ -50,6 +54,7 @@ class TellThatItWaits(BaseNotifier):
     tags=["sulh", "by hand"],
     default_args={
         "owner": "sulh",
+        "queue": QUEUE or "default",
         # 50 pages a second: a million of them take six hours.
         "execution_timeout": timedelta(hours=24),
         "retries": 1,
@@ -95,4 +100,5 @@ def sulh_recompare() -> None:
     said >> agree >> switch(said)
 
 
-sulh_recompare()
+if QUEUE or not over_server():
+    sulh_recompare()

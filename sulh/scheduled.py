@@ -228,9 +228,14 @@ def tell_waiting(context: Mapping[str, Any], what: str) -> None:
         print(f"the operators could not be told of {about}: {untold}", file=sys.stderr)
 
 
+def over_server(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether the store is a server rather than a file."""
+    return environ.get("SULH_STORE", "").lower().startswith(("http://", "https://"))
+
+
 def pages(*names: str, environ: Mapping[str, str] = os.environ) -> str:
     """Give links in Markdown to pages of the desk; over a server, which has no desk, what shows the same there."""
-    if environ.get("SULH_STORE", "").lower().startswith(("http://", "https://")):
+    if over_server(environ):
         said = "Kibana's dashboards (docs/kibana.md), or in a shell " + ", ".join(f"`sulh {name}`" for name in names)
         return said
     desk = f"http://127.0.0.1:{environ.get('SULH_DESK_PORT', '8020')}"

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ for path in sys.argv[1:]:
                         "limit": task.execution_timeout and task.execution_timeout.total_seconds(),
                         "name": task.task_display_name,
                         "empty": task.task_type == "EmptyOperator",
-                        "leaf": not task.downstream_task_ids,
+                        "leaf": not task.downstream_task_ids, "queue": task.queue,
                     }
                     for task in dag.tasks
                 },
@@ -65,16 +66,21 @@ print("READ", json.dumps({"bags": bags, "opened": opened}))
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What Airflow reads out of the files, in a process without a database."""
-    folder = tmp_path_factory.mktemp("airflow")
+    return reading(tmp_path_factory.mktemp("airflow"), FILES)
+
+
+def reading(folder: Path, files: Sequence[Path], **environment: str) -> dict[str, Any]:
+    """Let a process without a database read the files."""
     done = subprocess.run(
-        [str(program().with_name("python")), "-c", READING, *map(str, FILES)],
+        [str(program().with_name("python")), "-c", READING, *map(str, files)],
         env={name: value for name, value in os.environ.items() if not name.startswith(("SULH_", "AIRFLOW__"))}
         | {
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/none.db",
             "PYTHONPATH": str(ROOT),
-        },
+        }
+        | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -96,6 +102,13 @@ def test_every_file_holds_the_dag_of_its_name(read: dict[str, Any]) -> None:
         path.stem: [path.stem] for path in FILES
     }
     assert set(dags(read)) == {"sulh_daily", "sulh_alert", "sulh_backfill", "sulh_recompare", "sulh_watch"}
+
+
+def test_over_a_server_the_archive_is_judged_anew_by_who_has_the_admins_key_alone(tmp_path: Path) -> None:
+    file, store = ROOT / "dags" / "sulh_recompare.py", "https://elasticsearch:9200"
+    assert dags(reading(tmp_path, [file], SULH_STORE=store)) == {}
+    found = dags(reading(tmp_path, [file], SULH_STORE=store, SULH_AIRFLOW_ADMIN_QUEUE="admin"))
+    assert {one["queue"] for one in found["sulh_recompare"]["tasks"].values()} == {"admin"}
 
 
 def test_reading_is_light_and_opens_nothing(read: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 LONG_RUNNING = {"elasticsearch", "kibana"} | {
-    name for name in SERVICES if name.startswith("airflow-") and name != "airflow-init"
+    name for name in SERVICES if name.startswith("airflow-") and name not in ("airflow-init", "airflow-admin-key")
 }
 
 
@@ -63,7 +63,10 @@ def scripts() -> Iterator[tuple[str, str]]:
 
 def test_the_compose_schema_takes_it() -> None:
     checked = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)],
+        [
+            *(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"),
+            *map(str, sorted(ROOT.glob("docker-compose*.yml"))),
+        ],
         capture_output=True,
         text=True,
     )
@@ -155,8 +158,9 @@ def test_the_servers_use_the_certificates_that_are_made_for_them(server: str) ->
 def test_it_calls_commands_that_the_program_has() -> None:
     parts = [(name, part) for name, line in scripts() for part in line.split("||")]
     called = [(name, words) for name, part in parts for words in [arguments(part)] if words]
-    assert {name for name, _ in called} == {"setup"}
-    assert [words[:2] for _, words in called] == [
+    assert {name for name, _ in called} == {"setup", "airflow-admin-key"}
+    assert [words[:3] for name, words in called if name != "setup"] == [["index", "status"], ["index", "key", "admin"]]
+    assert [words[:2] for name, words in called if name == "setup"] == [
         ["index", "create"],
         ["index", "status"],
         ["index", "key"],
@@ -200,12 +204,87 @@ def test_each_task_has_what_the_program_has_and_no_more() -> None:
         if not SERVICES[name]["image"].startswith("sulh-airflow:"):
             continue
         ours = {key: value for key, value in environment(name).items() if key in environment("sulh")}
-        assert ours == environment("sulh"), name
-        assert [mount for mount in mounts(name) if mount[0] != "airflow"] == mounts("sulh"), name
+        theirs = environment("sulh")
+        if name == "airflow-admin-worker":
+            # With the admin's key instead, and nothing but what is sent to its own queue.
+            theirs |= {"SULH_STORE_API_KEY_FILE": "/var/lib/sulh-admin/admin"}
+            assert SERVICES[name]["command"][2:4] == ["--queues", "admin"]
+        else:
+            assert [mount for mount in mounts(name) if mount[0] != "airflow"] == mounts("sulh"), name
+        assert ours == theirs, name
         assert SERVICES[name]["read_only"] and SERVICES[name]["build"]["target"] == "airflow"
         # The user elastic's password opens everything; a task has the writer's key.
         assert "ELASTIC_PASSWORD" not in str(SERVICES[name])
         assert "STANDALONE" not in str(SERVICES[name]).upper()
+
+
+def test_only_the_worker_that_judges_the_archive_anew_has_the_admins_key() -> None:
+    holders = {name for name in SERVICES if any(mount[0] == "admin-key" for mount in mounts(name))}
+    assert holders == {"airflow-admin-key", "airflow-admin-worker"}
+    made = SERVICES["airflow-admin-key"]["command"][-1]
+    assert f"index key admin --out {environment('airflow-admin-worker')['SULH_STORE_API_KEY_FILE']}" in made
+
+
+def test_settings_of_the_env_file_reach_the_program() -> None:
+    set_here = {name for name, value in environment("sulh").items() if value != "None"}
+    image = set(re.findall(r"\b(SULH_[A-Z_]+)=", DOCKERFILE))
+    # Of the embedded store, of signing in as a person, of this machine's browser and of tests.
+    others = {"REGISTERS", "SOURCES", "STORE_API_KEY", "STORE_USER", "STORE_PASSWORD", "KIBANA", "KIBANA_CA"}
+    others |= {"DESK_PORT", "ALLOW_LOOPBACK"}
+    known = {f"SULH_{name.upper()}" for name in Settings.model_fields}
+    passed = known - set_here - image - {f"SULH_{name}" for name in others}
+    for service in ("sulh", "admin", "setup", "airflow-scheduler", "airflow-worker", "airflow-admin-worker"):
+        told = SERVICES[service]["environment"]
+        # Without a value: Compose takes it from .env, and leaves out what is not set there, so that its default holds.
+        assert {name for name in told if told[name] is None} == passed, service
+
+
+# More machines
+
+SHARED: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.shared.yml").read_text(encoding="utf-8"))
+WORKER: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.worker.yml").read_text(encoding="utf-8"))
+
+
+def test_a_worker_on_another_machine_reaches_what_its_settings_name() -> None:
+    told = " ".join(environment("airflow-worker").values())
+    asked = {
+        (host, port or {"airflow-database": "5432"}[host])
+        for host in SERVICES
+        for port in re.findall(rf"(?:@|//){host}(?::(\d+))?/?", told)
+    }
+    assert asked == {
+        ("airflow-api", "8080"),
+        ("airflow-broker", "6379"),
+        ("airflow-database", "5432"),
+        ("elasticsearch", "9200"),
+    }
+    main = "${SULH_MAIN:?the first machine's address in the private network}"
+    opened = {name: service["ports"] for name, service in SHARED["services"].items()}
+    # On the private address alone, by the same numbers, which the settings name.
+    assert opened == {host: [f"{main}:{port}:{port}"] for host, port in asked}
+    assert set(WORKER["services"]) == {"airflow-worker"}
+    assert {tuple(one.split("=")) for one in WORKER["services"]["airflow-worker"]["extra_hosts"]} == {
+        (host, main) for host, _ in asked
+    }
+
+
+def test_a_worker_on_another_machine_shares_archive_and_logs_and_brings_the_key() -> None:
+    brought = dict(mount.split(":")[1::-1] for mount in WORKER["services"]["airflow-worker"]["volumes"])
+    for volume, path, *_ in mounts("airflow-worker"):
+        assert (volume in SHARED["volumes"]) != (path in brought), volume
+        # As the archive that is brought unfolds there.
+        assert brought.get(path, f"./worker{path}") == f"./worker{path}"
+    for volume in SHARED["volumes"].values():
+        assert volume["driver_opts"]["type"] == "nfs" and "nfsvers=4" in volume["driver_opts"]["o"]
+        assert volume["name"].startswith("sulh_shared_")
+    page = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    packed = re.search(r"--create --directory / (.+) > worker.tar", page)
+    assert packed
+    assert {f"/{path}" for path in packed[1].split()} == {
+        environment("airflow-worker")["SULH_STORE_API_KEY_FILE"],
+        environment("airflow-worker")["SULH_STORE_CA"],
+    }
+    assert "docker compose up --detach --no-deps airflow-worker" in page
 
 
 def test_airflow_gets_its_tables_and_pools_once() -> None:
@@ -260,11 +339,11 @@ def test_the_image_gets_all_that_it_needs_and_no_secret() -> None:
 def test_the_image_runs_as_nobody_special() -> None:
     last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last, flags=re.MULTILINE)
-    made = re.search(r"install --directory .* (/\S+) (/\S+)$", last, flags=re.MULTILINE)
+    made = re.search(r"install --directory --owner \S+ --group \S+ --mode 0750 (/.+)$", last, flags=re.MULTILINE)
     assert made
     # A volume takes the owner of the folder that it covers, so each that is written to must be one of the image's.
     for name in of_the_program():
-        assert {mount[1] for mount in mounts(name) if mount[2:] != ["ro"]} <= set(made.groups())
+        assert {mount[1] for mount in mounts(name) if mount[2:] != ["ro"]} <= set(made[1].split())
 
 
 # The secrets

@@ -99,8 +99,8 @@ def test_the_targets_and_settings_that_it_names_are_there(page: Path) -> None:
     assert all(f"\n{target}:" in makefile for target in targets)
     known = {f"SULH_{name.upper()}" for name in Settings.model_fields} | {"SULH_CONFIG"}
     scheduled = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "dags").glob("*.py"))
-    known |= set(re.findall(r"\bSULH_AIRFLOW_[A-Z]+\b", scheduled))
-    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    known |= set(re.findall(r"\bSULH_AIRFLOW_[A-Z_]+\b", scheduled))
+    compose = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("docker-compose*.yml"))
     known |= set(re.findall(r"\$\{(SULH_\w+)", compose))
     assert set(re.findall(r"\bSULH_[A-Z_]+\b", text)) <= known
     for variable in re.findall(r"\b(?:ELASTIC|KIBANA|STACK)_[A-Z]+\b", text):
