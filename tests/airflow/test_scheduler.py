@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from processors.archive import Archive
 from sulh.demo.serve import Outlets
 from tests.airflow.machine import Bench, benched, export, free_port
 from tests.crawlers.site import Reply, Site, article, item, rss
@@ -107,9 +108,11 @@ def test_a_backfill_that_is_stopped_goes_on_where_it_was(
     run = bench.airflow.trigger("sulh_backfill", source="past_gb", via="sitemap", **days)
     bench.until(asked.is_set, "the last page of the second month")
     bench.airflow.mark_failed("sulh_backfill", run, "fetch", 1)
+    bench.until(lambda: not Archive(bench.home).recent("past_gb").held, "the end of its command")
+    # Before the daily crawl, which takes up what was interrupted as well.
+    free.set()
     assert bench.end("sulh_backfill", run)["state"] == "failed"
     assert bench.airflow.result("sulh_backfill", run, "missing")[0] == "not fetched: 2014-12-01 to 2014-12-31"
-    free.set()
 
     bench.airflow.clear("sulh_backfill", run, "fetch", 1)
     bench.until(lambda: bench.airflow.runs("sulh_backfill")[0]["state"] == "success", "the end of what was left")
