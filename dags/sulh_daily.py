@@ -22,9 +22,10 @@ from airflow.sdk import (
 from sulh.scheduled import interval, pages, tell_operators
 
 EVERY = interval(os.environ.get("SULH_AIRFLOW_EVERY", "15m"))
-GROUPS = os.environ.get("SULH_AIRFLOW_GROUPS", "100")
+GROUPS = os.environ.get("SULH_AIRFLOW_GROUPS", "50")
 """At most so many crawls, and turns of judging, in a run: each task costs seconds of Airflow's own, and turns are taken
-one after the other. A hundred of them fit into a quarter of an hour."""
+one after the other: one that brought documents and the decision on alerts after it take 16 s, so that 55 fit into a
+quarter of an hour."""
 DOCUMENTS = AssetAlias("sulh-documents")
 
 ABOUT = f"""
@@ -71,7 +72,7 @@ of the asset alias `sulh-documents`, with its counts, on which `sulh_alert` runs
 def sulh_daily() -> None:
     @task(task_display_name="Say which sources are due", execution_timeout=timedelta(minutes=10))
     def list_due() -> list[dict[str, Any]]:
-        """`sulh sources due`: groups of sources of one host, several hosts in a group beyond a hundred."""
+        """`sulh sources due`: groups of sources of one host, several hosts in a group beyond `GROUPS`."""
         from sulh.scheduled import sulh
 
         return sulh("sources", "due", "--groups", GROUPS)

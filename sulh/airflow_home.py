@@ -30,7 +30,7 @@ PORT = 18080
 """Of the pages and of the interface by which tasks report; 8080 is everybody's."""
 
 POOLS: Mapping[str, tuple[int, str]] = {
-    "sulh_crawl": (3, "Crawls at once; each is of one host, or of several beyond a hundred"),
+    "sulh_crawl": (3, "Crawls at once; each is of one host, or of several where many are due"),
     "sulh_turn": (1, "Judging and deciding, which is for one at a time"),
     "sulh_backfill": (1, "Months of the past at once"),
 }
