@@ -8,8 +8,7 @@ from datetime import date, datetime, timedelta
 
 from processors.annotate.actors import ACTORS
 from processors.records import utc
-from sulh import deliver
-from sulh.counts import count as count
+from sulh import counts, deliver
 from sulh.periods import Step, label
 
 LANGUAGES = {
@@ -139,3 +138,8 @@ def later(difference: timedelta) -> str:
         return f"+{hours} h {minutes:02} min" if minutes else f"+{hours} h"
     days, hours = divmod(hours, 24)
     return f"+{days} d {hours} h" if hours else f"+{days} d"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: 1 story, 1,204 stories."""
+    return counts.count(number, one, many)
