@@ -19,7 +19,7 @@ from airflow.sdk import (
     task_group,
 )
 
-from sulh.scheduled import interval, pages, tell_operators
+from sulh.scheduled import in_words, interval, pages, tell_operators
 
 EVERY = interval(os.environ.get("SULH_AIRFLOW_EVERY", "15m"))
 GROUPS = os.environ.get("SULH_AIRFLOW_GROUPS", "50")
@@ -29,9 +29,9 @@ quarter of an hour."""
 DOCUMENTS = AssetAlias("sulh-documents")
 
 ABOUT = f"""
-Every {EVERY} the sources that are due, each by the `every:` in its file, are crawled into the archive, and what came in
-is judged and put into the store. Sources of one host are crawled by one process, which keeps the host's delay; at
-most as many hosts at once as the pool `sulh_crawl` has slots. Judging is for one at a time: pool `sulh_turn`.
+Every {in_words(EVERY)} the sources that are due, each by the `every:` in its file, are crawled into the archive, and
+what came in is judged and put into the store. Sources of one host are crawled by one process, which keeps the host's
+delay; at most as many hosts at once as the pool `sulh_crawl` has slots. Judging is for one at a time: pool `sulh_turn`.
 
 **Red?** *Crawl* failed: the outlet did not answer, or answered with something else. Nothing is lost, the other hosts
 went on, and it is asked again after half an hour, then ever less often, down to once a day. The log's last lines say

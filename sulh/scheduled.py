@@ -314,8 +314,11 @@ def changes_in_words(reports: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for report in reports:
         counts: Mapping[str, Mapping[str, int]] = report["counts"]
-        counted = ", ".join(f"{n} {kind}s {sort}" for kind, of in counts.items() for sort, n in of.items() if n)
-        lines.append(f"{report['documents']} documents judged anew: {counted or 'nothing changes'}.\n")
+        counted = ", ".join(
+            f"{n} {sort} {kind}{'s' * (n != 1)}" for kind, of in counts.items() for sort, n in of.items() if n
+        )
+        documents = report["documents"]
+        lines.append(f"{documents} document{'s' * (documents != 1)} judged anew: {counted or 'nothing changes'}.\n")
         for kind, heading in (("alert", "Alerts"), ("comparison", "Comparisons")):
             changes = [one for one in report["changes"] if one["kind"] == kind]
             if changes:
@@ -347,6 +350,16 @@ def interval(text: str) -> timedelta:
         raise ValueError(f"{text!r}: expected a number and one of s, m, h, d, such as 15m")
     units = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     return timedelta(**{units[found[2]]: int(found[1])})
+
+
+def in_words(every: timedelta) -> str:
+    """Say an interval as a person would, in the largest unit in which it is a whole number."""
+    seconds = int(every.total_seconds())
+    size, unit = next((size, unit) for size, unit in UNITS if seconds % size == 0)
+    return f"{seconds // size} {unit}s" if seconds != size else unit
+
+
+UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 # The keeper

@@ -138,7 +138,7 @@ def test_nothing_holds_until_a_person_agrees(home: Path, tmp_path: Path) -> None
     assert approved == ["success", {"report": "success", "agree": "success", "switch": "success"}]
     for body, status in asked:
         assert status == 200
-        assert "comparisons new" in body and "**gone** orton-2014-11-15/C01" in body
+        assert "new comparison" in body and "**gone** orton-2014-11-15/C01" in body
         assert "http://127.0.0.1" in body
     # What was rejected changed nothing: the second question is the first one again.
     assert asked[0] == asked[1]

@@ -24,6 +24,7 @@ from sulh.scheduled import (
     WrongUsageError,
     arrived,
     changes_in_words,
+    in_words,
     interval,
     missing_in_words,
     months,
@@ -296,6 +297,8 @@ def test_only_sources_that_brought_documents_are_told_of() -> None:
 
 def test_how_often_to_look_is_written_as_in_a_sources_file() -> None:
     assert (interval("15m"), interval("30")) == (timedelta(minutes=15), timedelta(seconds=30))
+    told = {"15m": "15 minutes", "90s": "90 seconds", "3600": "hour", "2d": "2 days"}
+    assert {text: in_words(interval(text)) for text in told} == told
     for wrong in ("", "0m", "often", "1.5h"):
         with pytest.raises(ValueError, match="such as 15m"):
             interval(wrong)
@@ -314,7 +317,7 @@ def test_what_would_change_is_said_for_a_person_to_agree_with() -> None:
     counts = {"alert": {"new": 0, "withdrawn": 1}, "comparison": {"new": 3}}
     report = {"documents": 7, "switched": False, "counts": counts, "changes": [alert.to_json(), row.to_json()]}
     assert changes_in_words([report]).splitlines() == [
-        "7 documents judged anew: 1 alerts withdrawn, 3 comparisons new.",
+        "7 documents judged anew: 1 withdrawn alert, 3 new comparisons.",
         "",
         "",
         "**Alerts**",
