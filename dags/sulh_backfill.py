@@ -110,6 +110,8 @@ def sulh_backfill() -> None:
         trigger_rule="all_done_min_one_success",
         execution_timeout=timedelta(hours=12),
         outlets=[DOCUMENTS],
+        # It comes once, and would never where the turns of the daily crawl follow each other without a pause.
+        priority_weight=3,
     )
     def process(*, params: dict[str, Any], outlet_events: Any = None) -> list[dict[str, Any]]:
         """`sulh process`: all pages of the source that the archive holds and the store lacks."""
