@@ -32,10 +32,11 @@ from processors.records import (
     Verdict,
 )
 from processors.register import Registers
+from sulh.freshness import SPAN, Freshness, by_source
 from sulh.pairs import SIDES, Side, between_pair, side
 from sulh.periods import Step, between, fitting, start
 from sulh.stores import Access, Delivery, Finding, server
-from sulh.stores.sqlite import VERSION
+from sulh.stores.sqlite import VERSION, arrivals, messages
 
 BEARINGS: tuple[Bearing, ...] = ("supports", "reports", "contradicts")
 
@@ -711,6 +712,12 @@ class SourceRow(Record):
     waiting: int = 0
     health: str = ""
     """In words, from the archive, where the desk was given one."""
+    indexed_p50: int | None = None
+    indexed_p95: int | None = None
+    """Seconds from publication until an item could be found, over the last week; None where there was none."""
+    delivered_p50: int | None = None
+    delivered_p95: int | None = None
+    """And from then until an alert that began with one was delivered."""
 
 
 def findings(connection: sqlite3.Connection) -> list[Finding]:
@@ -798,6 +805,12 @@ def source_rows(connection: sqlite3.Connection, *, archive: Archive | None = Non
             gap=old.gap + abs(balance.crawl_gap) + abs(balance.process_gap),
         )
     return [rows[source] for source in sorted(rows)]
+
+
+def freshness(connection: sqlite3.Connection, *, archive: Archive | None = None, now: datetime) -> list[Freshness]:
+    """Give how long each source's items of the last week took, as `sulh sources freshness` does."""
+    since = now - SPAN
+    return by_source(arrivals(connection, since=since), messages(connection, since=since), archive)
 
 
 def source_names(connection: sqlite3.Connection) -> list[str]:

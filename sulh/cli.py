@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     # The commands import what they need themselves: `sulh --help` must not wait for trafilatura.
     from crawlers.sources import Source
     from sulh.evaluate import Evaluation
+    from sulh.freshness import Freshness
     from sulh.pipeline import Fault, ProcessReport
     from sulh.watch import WatchReport
 
@@ -891,21 +892,11 @@ def watch_group(ctx: click.Context, as_json: bool) -> None:
 def say_watched(report: WatchReport, as_json: bool) -> None:
     """Print how fresh things are, which findings stand, and how the telling went."""
     from sulh.counts import count
-    from sulh.freshness import span
 
     if as_json:
         emit([report.to_json()])
         return
-    if report.freshness:
-        width = max([6, *(len(row.source) for row in report.freshness)])
-        click.echo("the last 7 days: published to indexed, indexed to delivered")
-        click.echo(f"{'source':<{width}}  documents         p50         p95  messages         p50         p95")
-        for row in report.freshness:
-            one, two, three, four = (
-                f"{'-' if seconds is None else span(seconds):>10}"
-                for seconds in (row.indexed_p50, row.indexed_p95, row.delivered_p50, row.delivered_p95)
-            )
-            click.echo(f"{row.source:<{width}}  {row.documents:>9}  {one}  {two}  {row.messages:>8}  {three}  {four}")
+    say_freshness(report.freshness)
     fresh = {finding.id for finding in report.new}
     for finding in report.standing:
         mark = "NEW" if finding.id in fresh else f"since {finding.first_at:%Y-%m-%d %H:%M}"
@@ -916,6 +907,23 @@ def say_watched(report: WatchReport, as_json: bool) -> None:
     standing = count(len(report.standing), "finding stands", "findings stand")
     click.echo(f"{standing}, {len(report.new)} new, {len(report.gone)} gone")
     click.echo(report.delivery.summary())
+
+
+def say_freshness(rows: Sequence[Freshness]) -> None:
+    """Print a table of how long items took."""
+    from sulh.freshness import in_words
+
+    if not rows:
+        return
+    width = max([6, *(len(row.source) for row in rows)])
+    click.echo("the last 7 days: published to indexed, indexed to delivered")
+    click.echo(f"{'source':<{width}}  documents         p50         p95  messages         p50         p95")
+    for row in rows:
+        one, two, three, four = (
+            f"{in_words(seconds):>10}"
+            for seconds in (row.indexed_p50, row.indexed_p95, row.delivered_p50, row.delivered_p95)
+        )
+        click.echo(f"{row.source:<{width}}  {row.documents:>9}  {one}  {two}  {row.messages:>8}  {three}  {four}")
 
 
 @watch_group.command("tell")
@@ -1003,7 +1011,8 @@ def demo_command(ctx: click.Context, folder: Path | None, store: str, port: int 
 @main.group("sources", invoke_without_command=True)
 @click.pass_context
 def sources_group(ctx: click.Context) -> None:
-    """List the sources; `due` says which to crawl now; `show`, `check` and `new` look at one or make one.
+    """List the sources; `due` says which to crawl now, `freshness` how soon their items come in; `show`, `check` and
+    `new` look at one or make one.
 
     Your own stand in sources/ in the home, one YAML file each, and win over those that come with sulh.
     """
@@ -1031,6 +1040,30 @@ def sources_list(ctx: click.Context, as_json: bool = False) -> None:
         click.echo(f"sulh: {error}", err=True)
     if broken:
         ctx.exit(1)
+
+
+@sources_group.command("freshness")
+@json_option
+@click.pass_context
+def sources_freshness(ctx: click.Context, as_json: bool) -> None:
+    """Say how long each source's items of the last week took: published to indexed, and indexed to delivered.
+
+    p50 and p95: so long took half of them at most, and nineteen of twenty; in JSON in seconds. Not counted are pages
+    that tell no time of day, and what came out before the source was first crawled.
+    """
+    from processors.archive import Archive
+    from sulh.freshness import freshness
+    from sulh.stores import open_store
+
+    settings = settings_of(ctx)
+    with closing(open_store(settings.store_address, create=False, access=settings.access)) as store:
+        rows = freshness(store, Archive(settings.home), now=now())
+    if as_json:
+        emit(row.to_json() for row in rows)
+        return
+    say_freshness(rows)
+    if not rows:
+        click.echo("no item of the last 7 days says to the minute when it came out", err=True)
 
 
 @sources_group.command("due")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from crawlers.sources import Source
 from processors.archive import Archive
 from processors.errors import SulhError
 from processors.records import Record, utc
-from sulh.stores import Store
+from sulh.stores import Arrival, Store
 
 SPAN = timedelta(days=7)
 """What is looked back on: a week has a weekend in it, whose habits are others."""
@@ -51,24 +51,34 @@ def freshness(store: Store, archive: Archive, *, now: datetime) -> list[Freshnes
     backlog rather than news.
     """
     since = now - SPAN
+    sent = [(one.alert, one.sent_at) for one in store.deliveries() if one.sent_at is not None and one.sent_at >= since]
+    wanted = {alert for alert, _ in sent}
+    firsts = {alert.id: alert.members[0].document for alert in store.alerts() if alert.id in wanted and alert.members}
+    processed = store.processed(list(firsts.values()))
+    messages = []
+    for alert, at in sent:
+        document = store.document(firsts[alert]) if firsts.get(alert) in processed else None
+        if document is not None:
+            messages.append((document.source, at - processed[document.id]))
+    return by_source(store.arrivals(since=since), messages, archive)
+
+
+def by_source(
+    arrivals: Iterable[Arrival], messages: Iterable[tuple[str, timedelta]], archive: Archive | None
+) -> list[Freshness]:
+    """Sum up when documents came out and were processed, and by source how long each message took from there."""
     began: dict[str, datetime | None] = {}
     indexed: defaultdict[str, list[int]] = defaultdict(list)
-    for one in store.arrivals(since=since):
+    for one in arrivals:
         if one.source not in began:
-            began[one.source] = _began(archive, one.source)
+            began[one.source] = _began(archive, one.source) if archive is not None else None
         first, published = began[one.source], utc(one.published_at)
         if (first is not None and published < first) or not (published.hour or published.minute or published.second):
             continue
         indexed[one.source].append(_seconds(one.processed_at - published))
     delivered: defaultdict[str, list[int]] = defaultdict(list)
-    sent = [(one.alert, one.sent_at) for one in store.deliveries() if one.sent_at is not None and one.sent_at >= since]
-    wanted = {alert for alert, _ in sent}
-    firsts = {alert.id: alert.members[0].document for alert in store.alerts() if alert.id in wanted and alert.members}
-    processed = store.processed(list(firsts.values()))
-    for alert, at in sent:
-        document = store.document(firsts[alert]) if firsts.get(alert) in processed else None
-        if document is not None:
-            delivered[document.source].append(_seconds(at - processed[document.id]))
+    for source, took in messages:
+        delivered[source].append(_seconds(took))
     return [
         Freshness(
             source=source,
@@ -110,6 +120,11 @@ def span(seconds: float) -> str:
         return f"{minutes} min"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {minutes:02} min"
+
+
+def in_words(seconds: int | None) -> str:
+    """Give a length of time in words, and a hyphen for none."""
+    return "-" if seconds is None else span(seconds)
 
 
 def _seconds(length: timedelta) -> int:

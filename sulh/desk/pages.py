@@ -504,6 +504,15 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
                 continue
         moods[name] = _mood(row, health)
         rows[name] = replace(row, health="; ".join([moods[name][1], *_health(health)]))
+    fresh = board.freshness(connection, archive=asked.archive, now=asked.now)
+    for one in fresh:
+        rows[one.source] = replace(
+            rows.get(one.source) or board.SourceRow(source=one.source),
+            indexed_p50=one.indexed_p50,
+            indexed_p95=one.indexed_p95,
+            delivered_p50=one.delivered_p50,
+            delivered_p95=one.delivered_p95,
+        )
     return Page(
         template="sources.html",
         title="Sources",
@@ -512,6 +521,7 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
             "moods": moods,
             "known": known,
             "never": sorted(known.keys() - rows.keys()),
+            "fresh": fresh,
             "broken": [str(error) for error in broken],
         },
         kind=board.SourceRow,

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from processors.annotate.actors import ACTORS
 from processors.records import utc
-from sulh import counts, deliver
+from sulh import counts, deliver, freshness
 from sulh.periods import Step, label
 
 LANGUAGES = {
@@ -143,3 +143,8 @@ def later(difference: timedelta) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """Write a count with its noun: 1 story, 1,204 stories."""
     return counts.count(number, one, many)
+
+
+def took(seconds: int | None) -> str:
+    """Write how long something took, such as 2 h 05 min; a hyphen where nothing was measured."""
+    return freshness.in_words(seconds)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -400,13 +400,7 @@ class SqliteStore:
     def arrivals(self, *, since: datetime) -> Iterator[Arrival]:
         """Give when the first texts of pages that came out since a time were published and processed."""
         with self._reading() as db:
-            rows = db.execute(
-                "SELECT d.source, d.published_at, o.processed_at FROM documents d JOIN outcomes o ON o.capture ="
-                " d.capture WHERE d.day >= ? AND d.published_at >= ? AND d.revision = 1 AND o.processed_at IS NOT NULL",
-                [utc(since).date().isoformat(), _time(since)],
-            )
-            for row in _dicts(rows):
-                yield Arrival.from_json(row)
+            yield from arrivals(db, since=since)
 
     def processed(self, documents: Sequence[str]) -> dict[str, datetime]:
         """Give when each of the documents was first processed, as far as that was noted."""
@@ -580,6 +574,29 @@ _EXPORTED: Final[dict[str, tuple[type[Record], str]]] = {
     "rejections": (Rejection, f"rejections ORDER BY {_REJECTION_ORDER}"),
     "ledger": (LedgerRow, f"ledger ORDER BY {_LEDGER_ORDER}"),
 }
+
+
+def arrivals(db: sqlite3.Connection, *, since: datetime) -> Iterator[Arrival]:
+    """Give what `Store.arrivals` does, over a connection."""
+    rows = db.execute(
+        "SELECT d.source, d.published_at, o.processed_at FROM documents d JOIN outcomes o ON o.capture ="
+        " d.capture WHERE d.day >= ? AND d.published_at >= ? AND d.revision = 1 AND o.processed_at IS NOT NULL",
+        [utc(since).date().isoformat(), _time(since)],
+    )
+    for row in _dicts(rows):
+        yield Arrival.from_json(row)
+
+
+def messages(db: sqlite3.Connection, *, since: datetime) -> Iterator[tuple[str, timedelta]]:
+    """Give for each message sent since a time the source of its alert's first document, and how long it took since."""
+    rows = db.execute(
+        "SELECT d.source, v.sent_at, min(o.processed_at) FROM deliveries v JOIN alerts a ON a.id = v.alert"
+        " JOIN documents d ON d.id = json_extract(a.members, '$[0].document') JOIN outcomes o ON o.document = d.id"
+        " WHERE v.sent_at >= ? AND o.processed_at IS NOT NULL GROUP BY v.id",
+        [_time(since)],
+    )
+    for source, sent_at, processed_at in rows:
+        yield source, datetime.fromisoformat(sent_at) - datetime.fromisoformat(processed_at)
 
 
 def search(db: sqlite3.Connection, query: Query) -> list[Hit]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -23,8 +25,10 @@ from processors.records import Alert, Document, Member, digest
 from sulh.cli import main
 from sulh.config import Settings
 from sulh.deliver import render_finding
+from sulh.desk import app
 from sulh.doctor import KINDS, Look
 from sulh.freshness import Freshness, freshness, percentile, slow
+from sulh.pipeline import registers_of
 from sulh.stores import Finding, Outcome, Processed, open_store
 from sulh.watch import MANY, SILENCE, WatchReport, fold, tell, told, watch
 from tests.crawlers.site import Crawls, Reply, Site, article, item, rss
@@ -337,7 +341,7 @@ def document(number: int, published: datetime | None) -> Document:
     )
 
 
-def test_freshness_is_told_by_source(bench: Bench) -> None:
+def test_freshness_is_told_by_source(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     minutes = [10, 20, 30, 40, 50, 60, 70, 80, 90, 400]
     documents = [document(number, NOON - timedelta(minutes=late)) for number, late in enumerate(minutes)]
     # A page that gives a day only, and one that came out long ago.
@@ -385,6 +389,24 @@ def test_freshness_is_told_by_source(bench: Bench) -> None:
     report = watch(bench.settings, now=NOON + HOUR)
     assert report.freshness == (row,)
     assert ("slow", "outlet_uk") in {(one.kind, one.about) for one in report.new}
+    # The desk and the command tell the same figures.
+    monkeypatch.setattr("sulh.cli.now", lambda: NOON + HOUR)
+    monkeypatch.setenv("SULH_HOME", str(bench.settings.home))
+    told = json.loads(sulh("sources", "freshness", "--json").stdout)
+    assert told == row.to_json()
+    assert re.search("outlet_uk +10 +50 min +6 h 40 min +1 +5 min +5 min", sulh("sources", "freshness").stdout)
+    desk = app(
+        Path(bench.settings.store_address),
+        home=bench.settings.home,
+        registers=registers_of(None),
+        now=lambda: NOON + HOUR,
+    )
+    (source,) = asyncio.run(desk.client.get("/sources.json")).json()
+    assert {name: source[name] for name in source if name in told} == {
+        name: told[name] for name in told if name not in ("documents", "messages")
+    } | {"documents": 13}
+    page = asyncio.run(desk.client.get("/sources")).text
+    assert "6 h 40 min" in page and "Published to indexed" in page
 
 
 # The command
