@@ -120,6 +120,8 @@ class Actor(Knowledge):
     quotation marks or before an apostrophe with a capital; in Arabic in one sentence with that group."""
     places: _Names = _Names()
     """Names of a country or capital: they count where no word of `forms.yml` shows that the place is meant."""
+    capitals: _Names = _Names()
+    """Its capital where there is fighting too: it counts where a word beside it shows that the government is meant."""
     unless: tuple[str, ...] = ()
     """Words that, among the two before or after a weak or own alias, show that another thing is meant."""
     persons: tuple[Person, ...] = ()
@@ -156,10 +158,13 @@ class _Forms(Knowledge):
     belonging_after: _Names
     belonging_before: _Names
     place_before: _Names
+    place_after: _Names
+    government_before: _Names
+    government_after: _Names
 
 
 # "scene" and "people" name no actor but a theatre: the places and the peoples that show it.
-_Strength = Literal["clear", "weak", "own", "short", "place", "scene", "people"]
+_Strength = Literal["clear", "weak", "own", "short", "place", "capital", "scene", "people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +249,9 @@ class _Index:
     after: re.Pattern[str]
     before: re.Pattern[str]
     place: re.Pattern[str]
+    place_after: re.Pattern[str]
+    government_before: re.Pattern[str]
+    government_after: re.Pattern[str]
     belonging_after: re.Pattern[str]
     belonging_before: re.Pattern[str]
     before_last: frozenset[str]
@@ -323,6 +331,10 @@ def _index(folder: Path = FOLDER) -> _Index:
             for form in _forms(names, forms)
         ),
         place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
+        # A Turkish genitive stands between: Şam'ın güneyi.
+        government_before=_words(forms.government_before, r"(?<!\w)[وف]?(?:{}) $", forms),
+        government_after=_words(forms.government_after, r"(?:[iu]n)? (?:{})", forms),
+        place_after=_words(forms.place_after, r"(?:[iu]n)? (?:{})", forms),
         unless={
             actor.id: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, map(_plain, actor.unless)))})s?(?!\w)")
             for actor in actors.values()
@@ -377,6 +389,7 @@ def _aliases(
             (actor.own, "own", None, "own"),
             (actor.short, "short", None, "short"),
             (actor.places, "place", None, "places"),
+            (actor.capitals, "capital", None, "capitals"),
         ]
         for person in actor.persons:
             groups += [(person.aliases, "clear", person, "persons"), (person.weak, "weak", person, "persons")]
@@ -652,6 +665,14 @@ def _decided(
     shown = {scene.theatre for scene in (*seen.scenes, *(elsewhere.scenes if elsewhere else ()))}
     clear_actors |= {id for id in hinted if armed or _at_home(index, id, shown)}
     clear_actors |= _paired(index, text, folded, kept)
+    for start, end, aliases in kept:
+        for alias in aliases:
+            near = armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown)
+            if alias.strength == "weak" and near and not _shouted(text, folded, start, end):
+                decided.append((start, end, alias))
+                break
+    settled = {(start, end) for start, end, _ in decided}
+    clear_actors |= {alias.actor for _, _, alias in decided}
     fighting = [index.actors[id] for id in clear_actors if not index.actors[id].state]
     jihadists = [(start, end) for start, end, alias in decided if index.actors[alias.actor].jihadist]
     begins, stops = {start for start, _ in jihadists}, {end for _, end in jihadists}
@@ -660,10 +681,9 @@ def _decided(
         # A branch and the group by whose name it is meant are one owner.
         owners -= {other for owner in owners for other in index.actors[owner].called}
         for alias in aliases:
-            if alias.strength == "weak":
-                near = armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown)
-                meant_here = near and not _shouted(text, folded, start, end)
-            elif alias.strength == "short":
+            if (start, end) in settled or alias.strength == "weak":
+                continue
+            if alias.strength == "short":
                 could = {other.actor for other in aliases if _beside_fighters(index, other.actor, fighting)}
                 meant_here = alias.actor in clear_actors or (
                     could == {alias.actor} and _as_name(alias, text, folded, start, end, decided, matches)
@@ -677,7 +697,9 @@ def _decided(
                     )
                 )
             else:
-                meant_here = not _place(index, plain, start, end, language)
+                meant_here = not _place(index, text, folded, start, end, language) and (
+                    alias.strength == "place" or _government(index, plain, start, end)
+                )
             if meant_here:
                 decided.append((start, end, alias))
                 break
@@ -688,6 +710,26 @@ def _at_home(index: _Index, id: str, shown: set[str]) -> bool:
     """Tell whether the text shows a place where the group fights; of a group that has none, any of any group."""
     theatres = _theatres(index, id)
     return bool(shown & theatres) or (bool(shown) and not theatres)
+
+
+def _joined(index: _Index, kept: list[_Match]) -> set[str]:
+    """Give the groups of one theatre whose ambiguous Arabic names one "and" joins: «القاعدة» و«الدولة»."""
+    begins = {
+        start: alias
+        for start, _, aliases in kept
+        for alias in aliases
+        if alias.arabic and alias.strength in ("weak", "short")
+    }
+    joined: set[str] = set()
+    for _, end, aliases in kept:
+        # و "and" is written together with what follows.
+        other = begins.get(end + 2)
+        for alias in aliases if other else ():
+            if alias.strength in ("weak", "short") and other and other.actor != alias.actor:
+                homes = index.actors[alias.actor].theatre[:1], index.actors[other.actor].theatre[:1]
+                if homes[0] == homes[1]:
+                    joined |= {alias.actor, other.actor}
+    return joined
 
 
 def _theatres(index: _Index, id: str) -> set[str]:
@@ -706,7 +748,8 @@ def _paired(index: _Index, text: str, folded: _Folded, kept: list[_Match]) -> se
                 home = index.actors[alias.actor].theatre
                 named[alias.actor] = home[0] if home else ""
     homes = Counter(named.values())
-    return {actor for actor, home in named.items() if home and homes[home] + homes[""] > 1}
+    paired = _joined(index, kept)
+    return paired | {actor for actor, home in named.items() if home and homes[home] + homes[""] > 1}
 
 
 def _beside_fighters(index: _Index, id: str, fighting: list[Actor]) -> bool:
@@ -783,10 +826,28 @@ def _other_thing(index: _Index, alias: _Alias, plain: str, start: int, end: int)
     return unless.search(" ".join([*before[-2:], "|", *after[:2]])) is not None
 
 
-def _place(index: _Index, plain: str, start: int, end: int, language: str) -> bool:
-    if index.place.search(plain, max(0, start - 24), start):
+# After a town at the beginning of a line: "Damascus (AP) -", "Beyrouth, 3 mars".
+_DATELINE = re.compile(r" ?[(,:/]| [ -] ?")
+
+
+def _place(index: _Index, text: str, folded: _Folded, start: int, end: int, language: str) -> bool:
+    plain = folded.text
+    if index.place.search(plain, max(0, start - 24), start) or index.place_after.match(plain, end):
+        return True
+    before = plain[start - 1] if start else "\n"
+    if before == "ب" or (before == "\n" and _DATELINE.match(plain, end)):
+        # The Arabic "in" is written together with the name.
+        return True
+    if end - start > 4 and text[folded.original(start) : folded.original(end - 1) + 1].isupper():
+        # A dateline within a text: "BEIRUT Air strikes …".
         return True
     return language in ("tr", "und") and _LOCATIVE.match(plain, end) is not None
+
+
+def _government(index: _Index, plain: str, start: int, end: int) -> bool:
+    if index.government_after.match(plain, end):
+        return True
+    return index.government_before.search(plain, max(0, start - 24), start) is not None
 
 
 def _shouted(text: str, folded: _Folded, start: int, end: int) -> bool:

@@ -77,7 +77,7 @@ def test_the_longest_name_wins(expected: str, language: str, text: str) -> None:
         ("en", "The state said that the front and the caliphate were themes of the novel by Khorasan's poets."),
         ("en", "Guisis and Daeshawn played; the Kaidan and the Talibanter lost."),
         ("en", "WHAT IS NEXT FOR SYRIAN REBELS"),
-        ("ar", "قالت الدولة اللبنانية إن الشباب في خراسان يدرسون، وإن القاعدة القانونية واضحة."),
+        ("ar", "قالت الدولة الراعية إن الشباب في خراسان يدرسون، وإن القاعدة القانونية واضحة."),
         ("ar", "في القاعدة الجوية مسلحون، وعاصفة الحزم بدأت، وقتل طالبان في كلية الطب."),
         ("ru", "Это исламское государство на Ближнем Востоке, в игилах и фронте нет смысла."),
         ("fr", "Selon l'Ei, un état islamique serait né ; le front est calme."),
@@ -141,6 +141,22 @@ def test_a_place_of_its_theatre_bears_out_an_ambiguous_name() -> None:
     assert named("Soldiers home at last in swap with Nusra", "en") == []
     assert named("Arsal soldiers home at last in swap with Nusra", "en")[0] == ("nusra", "Nusra")
     assert named("Sahrawi families in Algeria", "en") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("en", "Damascus denied that the truce was over, and Islamabad shrugged.", ["syrian-regime", "pakistan"]),
+        ("en", "Rockets fell on Damascus and near Abuja; Damascus suburbs were shelled.", []),
+        ("en", "BEIRUT (AP) Rockets fell. BAMAKO Rockets fell.", []),
+        ("ru", "Переговоры с Исламабадом; взрыв под Дамаском", ["pakistan"]),
+        ("ar", "نفت دمشق الخبر، وانفجار بدمشق", ["syrian-regime"]),
+    ],
+)
+def test_a_capital_is_its_government_only_where_the_words_beside_it_say_so(
+    language: str, text: str, expected: list[str]
+) -> None:
+    assert [m.actor for m in mentions(text, language)] == expected
 
 
 def test_turkish_names_its_people_by_endings_without_an_apostrophe() -> None:
