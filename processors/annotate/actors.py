@@ -249,6 +249,8 @@ class _Index:
     after: re.Pattern[str]
     before: re.Pattern[str]
     place: re.Pattern[str]
+    place_last: frozenset[str]
+    """The last words of what stands before a place or a government, to save the search where none of them stands."""
     place_after: re.Pattern[str]
     government_before: re.Pattern[str]
     government_after: re.Pattern[str]
@@ -332,6 +334,9 @@ def _index(folder: Path = FOLDER) -> _Index:
         ),
         place=_words(forms.place_before, r"(?<!\w)[وف]?(?:{})(?: the)? $", forms),
         # A Turkish genitive stands between: Şam'ın güneyi.
+        place_last=frozenset(
+            form.split()[-1] for names in (forms.place_before, forms.government_before) for form in _forms(names, forms)
+        ),
         government_before=_words(forms.government_before, r"(?<!\w)[وف]?(?:{}) $", forms),
         government_after=_words(forms.government_after, r"(?:[iu]n)? (?:{})", forms),
         place_after=_words(forms.place_after, r"(?:[iu]n)? (?:{})", forms),
@@ -832,7 +837,9 @@ _DATELINE = re.compile(r" ?[(,:/]| [ -] ?")
 
 def _place(index: _Index, text: str, folded: _Folded, start: int, end: int, language: str) -> bool:
     plain = folded.text
-    if index.place.search(plain, max(0, start - 24), start) or index.place_after.match(plain, end):
+    if index.place_after.match(plain, end):
+        return True
+    if _led(index, plain, start) and index.place.search(plain, max(0, start - 24), start):
         return True
     before = plain[start - 1] if start else "\n"
     if before == "ب" or (before == "\n" and _DATELINE.match(plain, end)):
@@ -847,7 +854,14 @@ def _place(index: _Index, text: str, folded: _Folded, start: int, end: int, lang
 def _government(index: _Index, plain: str, start: int, end: int) -> bool:
     if index.government_after.match(plain, end):
         return True
-    return index.government_before.search(plain, max(0, start - 24), start) is not None
+    return _led(index, plain, start) and index.government_before.search(plain, max(0, start - 24), start) is not None
+
+
+def _led(index: _Index, plain: str, start: int) -> bool:
+    words = plain[max(0, start - 24) : start].split()
+    if words and words[-1] == "the":
+        words.pop()
+    return bool(words) and (words[-1] in index.place_last or words[-1].lstrip("وف") in index.place_last)
 
 
 def _shouted(text: str, folded: _Folded, start: int, end: int) -> bool:
