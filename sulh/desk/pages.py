@@ -10,7 +10,7 @@ import logging
 import re
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -116,6 +116,7 @@ def today(connection: sqlite3.Connection, asked: Asked) -> Page:
         languages.update(dict(row.languages))
     queue = board.alert_queue(connection)
     balances = board.balances(board.ledger(connection, archive=asked.archive))
+    moving = _moving(asked, (row.source for row in balances if not row.balanced))
     return Page(
         template="today.html",
         title="Today" if day == latest or day is None else words.day(day),
@@ -128,7 +129,7 @@ def today(connection: sqlite3.Connection, asked: Asked) -> Page:
             "most": max((row.documents for row in rows), default=1) or 1,
             "alerts": [row for row in queue if row.queue == "open"],
             "queues": Counter(row.queue for row in queue),
-            "unbalanced": [row for row in balances if not row.balanced],
+            "unbalanced": [row for row in balances if not row.balanced and row.source not in moving],
             "waiting": [row for row in balances if row.waiting],
             "failing": [row for row in balances if row.day == latest and row.failed],
             "undelivered": [
@@ -487,6 +488,7 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
     rows = {row.source: row for row in board.source_rows(connection, archive=asked.archive)}
     folder = asked.sources if asked.sources is not None and asked.sources.is_dir() else None
     known, broken = collect_sources(folder) if asked.archive is not None else ({}, ())
+    moving = _moving(asked, (row.source for row in rows.values() if row.gap))
     moods: dict[str, tuple[str, str]] = {}
     for name in asked.archive.sources() if asked.archive is not None else ():
         rows.setdefault(name, board.SourceRow(source=name))
@@ -502,7 +504,7 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
                 moods[name] = ("bad", "archive unreadable")
                 rows[name] = replace(row, health=str(error))
                 continue
-        moods[name] = _mood(row, health)
+        moods[name] = _mood(row, health, moving=name in moving)
         rows[name] = replace(row, health="; ".join([moods[name][1], *_health(health)]))
     fresh = board.freshness(connection, archive=asked.archive, now=asked.now)
     for one in fresh:
@@ -522,6 +524,7 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
             "known": known,
             "never": sorted(known.keys() - rows.keys()),
             "fresh": fresh,
+            "moving": moving,
             "broken": [str(error) for error in broken],
         },
         kind=board.SourceRow,
@@ -529,14 +532,16 @@ def sources(connection: sqlite3.Connection, asked: Asked) -> Page:
     )
 
 
-def _mood(row: board.SourceRow, health: Health | None) -> tuple[str, str]:
+def _mood(row: board.SourceRow, health: Health | None, *, moving: bool) -> tuple[str, str]:
     """Sum a source up in two words, the worst first."""
-    if row.gap or (health and health.unbalanced):
+    if (row.gap and not moving) or (health and health.unbalanced):
         return ("bad", "out of balance")
     if health and health.failures:
         return ("bad", "failing")
     if not row.fetched and row.failed:
         return ("bad", "only failures")
+    if moving:
+        return ("good", "being crawled")
     if health and health.stale:
         return ("warn", "stale")
     if health and health.failing:
@@ -609,6 +614,7 @@ def ledger(connection: sqlite3.Connection, asked: Asked) -> Page:
     rows = [row for row in every if (not source or row.source == source) and (day is None or row.day == day)]
     reason = asked.query.get("reason", "")
     declined = board.rejections(connection, source=source, day=day, reason=reason, limit=200)
+    moving = _moving(asked, (row.source for row in rows if not row.balanced))
     reasons: Counter[tuple[str, str]] = Counter()
     for row in rows:
         for disposition, why, count in row.reasons:
@@ -625,11 +631,17 @@ def ledger(connection: sqlite3.Connection, asked: Asked) -> Page:
             "days": sorted({row.day for row in every}, reverse=True),
             "reasons": reasons.most_common(),
             "declined": declined,
-            "gaps": sum(1 for row in rows if not row.balanced),
+            "gaps": sum(1 for row in rows if not row.balanced and row.source not in moving),
+            "moving": moving,
         },
         kind=board.Balance,
         rows=rows,
     )
+
+
+def _moving(asked: Asked, sources: Iterable[str]) -> set[str]:
+    """Give those of the sources that are being crawled: what their crawls are still at stands nowhere yet."""
+    return {name for name in set(sources) if asked.archive is not None and asked.archive.held(name)}
 
 
 def findings(connection: sqlite3.Connection, asked: Asked) -> Page:

@@ -395,6 +395,26 @@ def test_with_the_archive_the_sources_show_their_health(tmp_path: Path) -> None:
     assert get("/sources").status_code == get("/ledger").status_code == get("/").status_code == 200
 
 
+def test_what_a_crawl_is_still_at_is_no_imbalance_on_the_pages(tmp_path: Path) -> None:
+    path = sample.write(tmp_path / "store.sqlite")
+    get = getting(desk.app(path, home=tmp_path, registers=sample.registers(), now=lambda: sample.DAWN))
+    with Archive(tmp_path).writer("wire_us") as writer:
+        writer.begin(sample.DAWN).result()
+        link = "https://wire_us.test/new"
+        writer.discover([Listed(address=link, url=link)], sample.DAWN).result()
+        assert "being crawled" in get("/ledger?source=wire_us").text
+        assert "out of balance" not in get("/ledger?source=wire_us").text
+        assert 'imbalance</span> <a href="/ledger?source=wire_us' not in get("/").text
+        assert "failing" not in health(get, "wire_us") and health(get, "wire_us").startswith("being crawled")
+        # The crawl breaks off: its item is where it was, and nobody is at it.
+    assert "out of balance" in get("/ledger?source=wire_us").text
+    assert health(get, "wire_us").startswith("out of balance")
+
+
+def health(get: Get, source: str) -> str:
+    return next(str(row["health"]) for row in get("/sources.json").json() if row["source"] == source)
+
+
 def test_pages_that_wait_are_counted_from_the_archive(tmp_path: Path) -> None:
     path = sample.write(tmp_path / "store.sqlite")
     with Archive(tmp_path).writer("wire_us") as writer:
