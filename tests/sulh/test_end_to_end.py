@@ -221,7 +221,15 @@ def test_a_changed_claim_is_told_of_before_it_holds(calm: Bench, tmp_path: Path)
     assert all(change["url"].startswith("http://127.0.0.1:") for change in gone)
     assert bench.exports() == before, "a report must leave the store as it was"
 
-    assert f"comparisons: {len(held)} new, {len(held)} gone, 0 changed" in bench.sulh("recompare", "--switch")
+    # Changed once more since: what was read is not what would be switched in.
+    read = mine.read_text(encoding="utf-8")
+    mine.write_text(read.replace("id: C02\n", "id: C78\n"), encoding="utf-8")
+    bench.sulh("recompare", "--switch", "--only-if", report["rules"], status=1)
+    assert bench.exports() == before
+    mine.write_text(read, encoding="utf-8")
+
+    said = bench.sulh("recompare", "--switch", "--only-if", report["rules"])
+    assert f"comparisons: {len(held)} new, {len(held)} gone, 0 changed" in said
     after = bench.exports()
     assert {row["claim"] for row in after["comparisons"] if row["register"] == "mine"} >= {"C77"}
     assert {kind: after[kind] for kind in after if kind != "comparisons"} == {
