@@ -672,8 +672,9 @@ def _decided(
     clear_actors |= _paired(index, text, folded, kept)
     for start, end, aliases in kept:
         for alias in aliases:
-            near = armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown)
-            if alias.strength == "weak" and near and not _shouted(text, folded, start, end):
+            if alias.strength != "weak" or _shouted(text, folded, start, end):
+                continue
+            if armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown):
                 decided.append((start, end, alias))
                 break
     settled = {(start, end) for start, end, _ in decided}
@@ -689,9 +690,9 @@ def _decided(
             if (start, end) in settled or alias.strength == "weak":
                 continue
             if alias.strength == "short":
-                could = {other.actor for other in aliases if _beside_fighters(index, other.actor, fighting)}
+                could = _could(index, aliases, fighting)
                 meant_here = alias.actor in clear_actors or (
-                    could == {alias.actor} and _as_name(alias, text, folded, start, end, decided, matches)
+                    could == {alias.actor} and _as_name(index, alias, text, folded, start, end, decided, matches)
                 )
             elif alias.strength == "own":
                 meant_here = owners == {alias.actor} or (
@@ -703,7 +704,9 @@ def _decided(
                 )
             else:
                 meant_here = not _place(index, text, folded, start, end, language) and (
-                    alias.strength == "place" or _government(index, plain, start, end)
+                    alias.strength == "place"
+                    or _government(index, plain, start, end)
+                    or _enumerated(plain, start, end, decided)
                 )
             if meant_here:
                 decided.append((start, end, alias))
@@ -725,6 +728,8 @@ def _joined(index: _Index, kept: list[_Match]) -> set[str]:
         for alias in aliases
         if alias.arabic and alias.strength in ("weak", "short")
     }
+    if not begins:
+        return set()
     joined: set[str] = set()
     for _, end, aliases in kept:
         # و "and" is written together with what follows.
@@ -757,6 +762,20 @@ def _paired(index: _Index, text: str, folded: _Folded, kept: list[_Match]) -> se
     return paired | {actor for actor, home in named.items() if home and homes[home] + homes[""] > 1}
 
 
+def _could(index: _Index, aliases: list[_Alias], fighting: list[Actor]) -> set[str]:
+    """Give whom a short name can mean beside these groups; of several, who has fought one of them."""
+    could = {
+        alias.actor for alias in aliases if alias.strength == "short" and _beside_fighters(index, alias.actor, fighting)
+    }
+    if len(could) < 2:
+        return could
+    named = {other.id for other in fighting}
+    enemies = {
+        id for id in could if named & set(index.actors[id].fought) or any(id in other.fought for other in fighting)
+    }
+    return enemies or could
+
+
 def _beside_fighters(index: _Index, id: str, fighting: list[Actor]) -> bool:
     """Tell whether another group is named that fights where this one does: any jihadist, if it has no theatre."""
     if not index.actors[id].theatre and any(other.jihadist and other.id != id for other in fighting):
@@ -769,6 +788,7 @@ def _beside_fighters(index: _Index, id: str, fighting: list[Actor]) -> bool:
 
 
 def _as_name(
+    index: _Index,
     alias: _Alias,
     text: str,
     folded: _Folded,
@@ -778,7 +798,15 @@ def _as_name(
     matches: list[_Match],
 ) -> bool:
     if not alias.arabic:
-        return bool(alias.capitals) and _capital(text, folded, start, end, alias)
+        if not alias.capitals or _capital(text, folded, start, end, alias):
+            return bool(alias.capitals)
+        first, last = folded.original(start), folded.original(end - 1) + 1
+        if text[last : last + 1].isalpha() or text.find(text[first].lower() + text[first + 1 : last]) >= 0:
+            # A delegation is written small elsewhere in the text: "Bir heyet geldi. Heyet, …".
+            return False
+        home = index.actors[alias.actor].theatre[:1]
+        if not home or all(index.actors[found.actor].theatre[:1] != home for _, _, found in decided):
+            return False
     if folded.text.endswith("بين ", 0, start) and not any(
         0 < other - end <= _BESIDE and "،" not in folded.text[end:other] for other, _, _ in matches
     ):
@@ -855,6 +883,18 @@ def _government(index: _Index, plain: str, start: int, end: int) -> bool:
     if index.government_after.match(plain, end):
         return True
     return _led(index, plain, start) and index.government_before.search(plain, max(0, start - 24), start) is not None
+
+
+_AND = re.compile(r" ?(?:,|and|и|ve|et|و) ?(?:the |le |la |l)?")
+
+
+def _enumerated(plain: str, start: int, end: int, decided: list[tuple[int, int, _Alias]]) -> bool:
+    """Tell whether a capital stands in one list with an actor: "Hezbollah, Damascus and Tehran"."""
+    return any(
+        (0 < other - end <= 9 and _AND.fullmatch(plain, end, other))
+        or (0 < start - stop <= 9 and _AND.fullmatch(plain, stop, start))
+        for other, stop, _ in decided
+    )
 
 
 def _led(index: _Index, plain: str, start: int) -> bool:

@@ -116,6 +116,8 @@ def test_a_very_ambiguous_name_needs_a_clear_name_of_its_own_group_and_of_no_oth
         ("en", "Taliban commanders fight Khorasan in the east", ["taliban", "iskp"]),
         ("ar", "اتفاق بين جبهة النصرة والدولة", ["nusra", "islamic-state"]),
         ("ru", "Вожаки «Нусры» пишут «Государству»", ["nusra", "islamic-state"]),
+        ("tr", "Heyet son kez uyardı: Hurras çekilsin", ["hts", "hurras-al-din"]),
+        ("ar", "قصف جيش الإسلام مواقع الفيلق", ["jaysh-al-islam", "faylaq-al-rahman"]),
     ],
 )
 def test_a_short_name_counts_as_a_name_beside_a_group_of_its_theatre(
@@ -128,6 +130,7 @@ def test_a_short_name_counts_as_a_name_beside_a_group_of_its_theatre(
     ("language", "text", "expected"),
     [
         ("tr", "Heyet dün geldi ve IŞİD'i konuştu.", ["islamic-state"]),
+        ("tr", "İdlib'e bir heyet geldi. Heyet Hurras ile görüştü.", ["hurras-al-din"]),
         ("en", "He told the State News Agency of the Nusra Front's losses.", ["nusra"]),
         ("en", "The Taliban spoke of the National Army.", ["taliban"]),
         ("ar", "صلح بين الدولة ونقابات التعليم، وجبهة النصرة ترحب", ["nusra"]),
@@ -151,6 +154,11 @@ def test_a_place_of_its_theatre_bears_out_an_ambiguous_name() -> None:
         ("en", "BEIRUT (AP) Rockets fell. BAMAKO Rockets fell.", []),
         ("ru", "Переговоры с Исламабадом; взрыв под Дамаском", ["pakistan"]),
         ("ar", "نفت دمشق الخبر، وانفجار بدمشق", ["syrian-regime"]),
+        (
+            "tr",
+            "Anlaşmayı Hizbullah, Şam ve Tahran onayladı; Şam kırsalı sakin.",
+            ["hezbollah", "syrian-regime", "iran"],
+        ),
     ],
 )
 def test_a_capital_is_its_government_only_where_the_words_beside_it_say_so(
