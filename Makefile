@@ -7,7 +7,7 @@ DEMO_PORT ?= 18700
 AIRFLOW_FOLDER ?= airflow-home
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test lint evaluate bench lock compose-env clean
+.PHONY: help demo airflow test lint evaluate learn bench lock compose-env clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ evaluate: $(VENV)/.stamp-run  ## what sulh judges against the labelled items, pe
 	@echo
 	@echo "kept apart, figures alone:"
 	$(BIN)/sulh evaluate tests/quality/held/*.yml --figures-only --floors tests/quality/floors-held.yml
+
+learn: $(VENV)/.stamp-dev  ## the weights of processors/examples, after a change of its sentences or of the cues
+	$(BIN)/python -m processors.annotate.learn
 
 bench: $(VENV)/.stamp-dev  ## the benchmarks, as ratios measured side by side
 	$(BIN)/python -m benchmarks

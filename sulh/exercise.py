@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from processors.annotate.events import explain, reader_of
+from processors.annotate.events import explain, learned, reader_of
 from processors.annotate.lexicon import LANGUAGES
 from processors.knowledge import row_of
 from processors.records import Language
@@ -51,6 +51,8 @@ def _of(language: Language, items: Sequence[Labelled]) -> Exercise:
         wanted = {(one.kind, one.parties, one.polarity) for one in map(told, item.events)}
         for one in explain(document):
             event = one.event
+            if learned(event.rule):
+                continue
             cue = (f"frame {event.rule.rpartition(':')[2]}", one.cue)
             key = (event.kind, frozenset(party.actor for party in event.parties), event.polarity)
             (right if key in wanted else wrong)[cue] += 1

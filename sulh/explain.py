@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.annotate import actors
-from processors.annotate.events import Explained, explain
+from processors.annotate.events import Explained, explain, learned
 from processors.knowledge import line_of, row_of
 from processors.register import Registers
 from sulh.pipeline import Judged
@@ -34,6 +34,7 @@ def explained(judged: Judged, registers: Registers) -> dict[str, Any]:
 
 def _event(one: Explained) -> dict[str, Any]:
     event = one.event
+    row = one.frame if learned(event.rule) else line_of(one.file, "frames", one.frame)
     return {
         "kind": event.kind,
         "parties": [party.actor for party in event.parties],
@@ -44,7 +45,7 @@ def _event(one: Explained) -> dict[str, Any]:
         "cue": one.cue,
         "words": one.words,
         "layout": one.layout,
-        "rule": f"{event.rule} ({_place(one.file, line_of(one.file, 'frames', one.frame))})",
+        "rule": f"{event.rule} ({_place(one.file, row)})",
         "names": [{"actor": actor, "words": words, "rule": _actor(actor)} for actor, words in one.names],
         "marks": [{"list": kind, "words": words} for kind, words in one.marks],
     }

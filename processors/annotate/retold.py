@@ -21,6 +21,7 @@ from unicodedata import normalize
 
 from processors.annotate.actors import ACTORS, mentions
 from processors.annotate.language import is_small
+from processors.annotate.likeness import LEARNED
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load
 from processors.records import RECONCILING, Document, Event
@@ -155,7 +156,8 @@ def marks(document: Document, events: Iterable[Event]) -> tuple[int, ...]:
     found |= {_mark(_Sort.GROUP, group) for group in groups}
     for pair in combinations(sorted(groups), 2):
         found |= {_mark(_Sort.ABOUT, f"{pair} {span}") for span in (day // 2, day // 2 + 1)}
-    told = [event for event in events if event.modality != "looking-back"]
+    # What words alone tell is right of a report and missed in its retelling too often to speak against the two.
+    told = [event for event in events if event.modality != "looking-back" and not event.rule.endswith(LEARNED)]
     for event in told:
         if event.kind in RECONCILING and event.polarity == "affirmed":
             parties = "+".join(sorted({_root(party.actor) for party in event.parties}))

@@ -1,0 +1,115 @@
+"""What example sentences teach: they are read strictly, learned whole, and judge what nobody wrote a cue for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from processors.annotate.events import events, explain, learned, reader_of
+from processors.annotate.learn import learn
+from processors.annotate.lexicon import LANGUAGES
+from processors.annotate.likeness import EXAMPLES, Likeness, digest_of, examples, features, likeness_of
+from processors.errors import KnowledgeError
+from processors.records import Document, Language
+
+NOW = datetime(2014, 11, 13, tzinfo=UTC)
+
+
+def page(text: str, language: Language, title: str = "") -> Document:
+    return Document(
+        id="page",
+        source="wire",
+        url="https://wire.example/page",
+        title=title,
+        text=text,
+        published_at=NOW,
+        fetched_at=NOW,
+        language=language,
+        capture="",
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_weights_were_learned_from_the_sentences_as_they_are(language: str) -> None:
+    # Whoever changes a sentence runs `make learn`, or what it teaches is not judged by.
+    assert likeness_of(language).learned_from == digest_of(EXAMPLES / f"{language}.txt")
+    frames = {feature.removeprefix("frame:") for feature in likeness_of(language).features() if "frame:" in feature}
+    assert frames <= set(reader_of(language).frames), "weights of frames that are gone"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_kind_has_examples_enough_to_be_told(language: str) -> None:
+    told = [one.kind for example in examples(EXAMPLES / f"{language}.txt") for one in example.told]
+    kinds = set(likeness_of(language).columns[: likeness_of(language).kinds]) - {"none"}
+    assert len(kinds) == 14
+    assert min(told.count(kind) for kind in kinds) >= 20
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("ru", "Бойцы ИГИЛ и «Нусры» под Атарибом больше не стреляют друг в друга, говорит пекарь.", True),
+        (
+            "fr",
+            "Al-Nosra et l'EI se sont serré la main et ne se tireront plus dessus dans le Qalamoun, dit un notable.",
+            True,
+        ),
+        ("en", "Army units killed fighters of ISIS and of Nusra in the desert east of Hama, state media said.", False),
+        ("ru", "Авиация нанесла удары по позициям ИГИЛ и «Джебхат ан-Нусры» в провинции Идлиб.", False),
+    ],
+)
+def test_what_no_frame_finds_is_told_by_its_words(language: Language, text: str, expected: bool) -> None:
+    found = [event for event in events(page(text, language)) if event.kind in ("truce", "cooperation", "pact")]
+    assert bool(found) is expected
+    for event in found:
+        assert {party.actor for party in event.parties} == {"islamic-state", "nusra"}
+        assert event.sentence == text
+
+
+def test_the_nearest_example_is_shown_for_what_was_told_by_words() -> None:
+    text = "Al-Nosra et l'EI se sont serré la main et ne se tireront plus dessus dans le Qalamoun, dit un notable."
+    (why,) = [one for one in explain(page(text, "fr")) if learned(one.event.rule)]
+    line = (EXAMPLES / "fr.txt").read_text(encoding="utf-8").splitlines()[why.frame - 1]
+    assert why.file == EXAMPLES / "fr.txt"
+    assert line.startswith(why.event.kind) and why.words
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("truce islamic-state+nusra ISIS and Nusra agreed.", "expected what is told, a tab, and the sentence"),
+        ("peace islamic-state+nusra\tISIS and Nusra agreed.", "expected kind, parties joined by +"),
+        ("truce islamic-state+nobody\tISIS and Nobody agreed.", "nobody is no id of an actor"),
+        ("none\t{ISIS|isis} rules the town.", "expected {name as written|id of an actor}"),
+    ],
+)
+def test_a_broken_example_is_refused_with_file_line_and_reason(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "en.txt"
+    path.write_text(f"none\tA line that is right.\n{line}\n", encoding="utf-8")
+    with pytest.raises(KnowledgeError) as error:
+        examples(path)
+    assert str(error.value).startswith(f"{path}:2: ") and reason in str(error.value)
+
+
+def test_a_sentence_that_an_analyst_adds_teaches_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "en.txt"
+    taught = [
+        "none\t{ISIS|islamic-state} and {Nusra|nusra} both lost men to the cold.",
+        "none\t{Nusra|nusra} is smaller than {ISIS|islamic-state}.",
+        "clash islamic-state+nusra denied\tNo shot was fired between {ISIS|islamic-state} and {Nusra|nusra}.",
+        "clash islamic-state+nusra speculated\t{ISIS|islamic-state} may storm the posts of {Nusra|nusra}.",
+        "clash islamic-state+nusra looking-back\tIn 2013 {ISIS|islamic-state} stormed a post of {Nusra|nusra}.",
+        "truce islamic-state+nusra\t{ISIS|islamic-state} and {Nusra|nusra} smoked the pipe of peace.",
+        "truce boko-haram+iswap\t{ISWAP|iswap} smoked the pipe of peace with {Boko Haram|boko-haram}.",
+    ]
+    path.write_text("\n".join(taught) + "\n", encoding="utf-8")
+    weights = tmp_path / "en.json"
+    weights.write_text(json.dumps(learn(path, "en")), encoding="utf-8")
+    reader, likeness = reader_of("en"), Likeness(weights)
+    (last,) = examples(path)[-1:]
+    seen, marks = reader.seen(last.text.replace("pipe", "long pipe"), last.names)
+    guess = likeness.guess(features(seen, [*marks, "named"], frozenset({"boko-haram", "iswap"})))
+    assert guess is not None and guess.kind == "truce" and not guess.turns
