@@ -89,6 +89,13 @@ def learned(rule: str) -> bool:
     return rule.endswith(LEARNED)
 
 
+NO = frozenset({"kind:refusal", "kind:ultimatum"})
+"""The cues beside which words alone tell of no reconciliation: of clashes and refusals that raised an alert by their
+words half held one."""
+
+LEFT_TO_FRAMES: frozenset[Kind] = frozenset({"coalition"})
+"""What words alone do not tell: of six coalitions so found in the labelled items none was right."""
+
 OF_KIN: frozenset[Kind] = frozenset({"pledge", "split", "merger", "defection", "refusal"})
 """What may be told by its words of a group and its own branch, which are mostly named side by side."""
 
@@ -699,7 +706,7 @@ class Reader:
         guesses: dict[tuple[str, str], Guess] = {}
         for one, other in pairs:
             guess = likeness.guess(features(seen, given, frozenset((one, other))))
-            if guess is None or guess.share < (HERE if here else ABOUT):
+            if guess is None or guess.share < (HERE if here else ABOUT) or guess.kind in LEFT_TO_FRAMES:
                 continue
             if guess.kind not in OF_KIN and (
                 parent_of(lines[one]) == lines[other] or parent_of(lines[other]) == lines[one]
@@ -710,6 +717,9 @@ class Reader:
                 continue
             if any(_akin(guess.kind, kind) and not actors.isdisjoint((one, other)) for actors, kind in known):
                 # A frame has found whose truce it is.
+                continue
+            if guess.kind in RECONCILING and not NO.isdisjoint(given):
+                # "turned down the call to pledge": words of a pledge, and of what became of it.
                 continue
             if guess.kind in RECONCILING and not pointed:
                 # "The truce there has held for ten months": whose truce a text about the two does not say.
