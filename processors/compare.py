@@ -301,6 +301,9 @@ def _index(registers: Registers) -> _Index:
     return _Index(registers)
 
 
+_NOBODY: frozenset[str] = frozenset()
+
+
 class _Sentence(NamedTuple):
     field: Field
     start: int
@@ -335,13 +338,19 @@ class _Page:
         cut = []
         mine = [event for event in events if event.field == field]
         wanted = [(one.start, index.actors[one.actor]) for one in names if one.actor in index.actors]
-        for start, end in sentences(text, self.document.language):
-            hits = tuple(index.terms.find(text[start:end], self.document.language))
+        language, find = self.document.language, index.terms.find
+        for start, end in sentences(text, language):
+            hits = tuple(find(text[start:end], language))
+            named = {hit.concept for hit in hits}
             # "The two groups" are no names that a list could hold; the annotator knows whom they mean.
-            parties = {p.actor for event in mine if event.start < end and start < event.end for p in event.parties}
-            named = {name for actor in parties for name in index.actors.get(actor, ())}
-            named.update(name for at, concepts in wanted if start <= at < end for name in concepts)
-            cut.append(_Sentence(field, start, end, hits, frozenset({*(hit.concept for hit in hits), *named})))
+            for event in mine:
+                if event.start < end and start < event.end:
+                    for party in event.parties:
+                        named |= index.actors.get(party.actor, _NOBODY)
+            for at, concepts in wanted:
+                if start <= at < end:
+                    named |= concepts
+            cut.append(_Sentence(field, start, end, hits, frozenset(named)))
         return cut
 
     def of(self, field: Field) -> list[_Sentence]:

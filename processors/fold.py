@@ -16,7 +16,7 @@ from typing import Final
 
 import Stemmer
 
-_STEMMERS: Final = {
+STEMMERS: Final = {
     "ar": Stemmer.Stemmer("arabic", 0),
     "en": Stemmer.Stemmer("english", 0),
     "fr": Stemmer.Stemmer("french", 0),
@@ -220,7 +220,7 @@ def _chain_terms(chain: str, language: str) -> tuple[str, ...]:
 
 
 def _stem(language: str, word: str) -> str:
-    return str(_STEMMERS[language].stemWord(word))
+    return str(STEMMERS[language].stemWord(word))
 
 
 def _script(word: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import ahocorasick
@@ -31,6 +32,9 @@ _SINGLES = str.maketrans(
         **dict.fromkeys("'’‘ʼʻ`´ʿʾ-‐‑‒–—\u00a0\u202f\t\n\r", " "),
     }
 )
+# Marks above and below letters, up to the last block that has any; a table costs a tenth of asking letter by letter.
+_MARKS = dict.fromkeys(letter for letter in range(0x1E94B) if unicodedata.combining(chr(letter)))
+_FOLDED = {**_MARKS, **_SINGLES}
 _BLANKS = re.compile(" {2,}")
 # wa-, fa- "and"; bi-, li-, ka- "by, to, like"; sa- of the future; then the article, which melts into li-.
 _CLITIC = r"(?:[وف]?[بكلس]?(?:ال)?|[وف]?لل)"
@@ -41,10 +45,10 @@ _ARABIC = re.compile("[\u0600-\u06ff]")
 def fold(text: str) -> str:
     """Give the text as terms are compared: one case, no marks, apostrophes and hyphens as blanks."""
     if text.isascii():
-        plain = text.lower()
+        plain = text.lower().translate(_SINGLES)
     else:
-        plain = "".join(c for c in unicodedata.normalize("NFKD", text).lower() if not unicodedata.combining(c))
-    return _BLANKS.sub(" ", plain.translate(_SINGLES))
+        plain = unicodedata.normalize("NFKD", text).lower().translate(_FOLDED)
+    return _BLANKS.sub(" ", plain) if "  " in plain else plain
 
 
 class Found(NamedTuple):
@@ -53,6 +57,9 @@ class Found(NamedTuple):
     concept: str
     start: int
     end: int
+
+
+_PLACED = attrgetter("start", "end", "concept")
 
 
 class _Term(NamedTuple):
@@ -85,15 +92,14 @@ class Terms:
         found: set[Found] = set()
         for last, (length, terms) in automaton.iter(folded):
             start = last + 1 - length
-            before = folded[:start] if start < 8 else folded[start - 8 : start]
-            glued = before[-1:].isalnum()
+            glued = start > 0 and folded[start - 1].isalnum()
             for term in terms:
-                if glued and not (term.arabic and _glued(before)):
+                if glued and not (term.arabic and _glued(folded[max(0, start - 8) : start])):
                     continue
                 match = term.whole.match(folded, start)
                 if match and (term.capitals is None or term.capitals.search(sentence)):
                     found.add(Found(term.concept, start, match.end()))
-        return sorted(found, key=lambda hit: (hit.start, hit.end, hit.concept))
+        return sorted(found, key=_PLACED) if found else []
 
     def _built(self, language: str) -> Any:
         keys: dict[str, list[_Term]] = {}

@@ -102,6 +102,9 @@ OF_KIN: frozenset[Kind] = frozenset({"pledge", "split", "merger", "defection", "
 SPOKEN: frozenset[Kind] = frozenset({"negotiation", "refusal", "ultimatum", "truce", "pact", "swap"})
 """What an envoy can do for the group that sent it."""
 
+CUES, RELATIONS, TURNS = range(3)
+"""The stages in which `lexicon` gives a file's phrases: what happens, who stands how, what turns it."""
+
 OLD = 180
 """Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""
 
@@ -154,17 +157,20 @@ def _read(document: Document, context: _Context) -> tuple[Event, ...]:
 
 def _weighed(guesses: Iterable[tuple[float, Event]], found: Collection[Event]) -> Iterator[Event]:
     """Give of what was told by its words the surest sentence a kind and pair, where no frame told the same."""
-    told = {(event.kind, frozenset(line_of(party.actor) for party in event.parties)) for event in found}
+    told = {(event.kind, _parties(event)) for event in found}
     contacts = {_families(event) for event in found if event.kind in RECONCILING and event.polarity == "affirmed"}
     for _, event in sorted(guesses, key=lambda guess: -guess[0]):
-        parties = frozenset(line_of(party.actor) for party in event.parties)
         unsure = event.polarity == "denied" or event.modality == "speculated" or event.kind == "negotiation"
         if _families(event) in contacts and (event.kind == "refusal" or (unsure and event.kind in RECONCILING)):
             # "This is no merger", of a truce that a frame found: the frame is surer of what the text reports.
             continue
-        if (event.kind, parties) not in told:
-            told.add((event.kind, parties))
+        if (event.kind, _parties(event)) not in told:
+            told.add((event.kind, _parties(event)))
             yield event
+
+
+def _parties(event: Event) -> frozenset[str]:
+    return frozenset(line_of(party.actor) for party in event.parties)
 
 
 def _families(event: Event) -> frozenset[str]:
@@ -380,13 +386,15 @@ class _Line:
     end: int
     spans: Sequence[tuple[int, int]]
     ids: Sequence[tuple[int, ...]]
-    marks: dict[str, list[Mark]]
-    clauses: list[int]
-    relative: set[int]
-    resumes: dict[int, int]
-    groups: list[_Group]
-    loose: list[Mention]
-    excluded: list[str]
+    marks: dict[str, list[Mark]] = field(default_factory=dict)
+    stage: int = 0
+    """The stage of phrases to be found next."""
+    clauses: list[int] = field(default_factory=list)
+    relative: set[int] = field(default_factory=set)
+    resumes: dict[int, int] = field(default_factory=dict)
+    groups: list[_Group] = field(default_factory=list)
+    loose: list[Mention] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
     senders: list[str] = field(default_factory=list)
     """Groups on whose behalf others speak."""
     told: set[int] = field(default_factory=set)
@@ -567,17 +575,13 @@ class Reader:
 
     def looks_back(self, document: Document) -> bool:
         """Tell whether the headline says that the text is about the past: in words, or by an old day and no new one."""
-        text = document.title
-        spans = [match.span() for match in self.word.finditer(text)]
-        ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
-        marks: dict[str, list[Mark]] = {}
-        self._mark(marks, ids, 2)
-        if "retrospect" in marks:
+        line = self._line(document.title)
+        self._mark(line, TURNS)
+        if "retrospect" in line.marks:
             return True
         published = document.published_at.date() if document.published_at else None
         if published is None:
             return False
-        line = _Line(text, 0, len(text), spans, ids, marks, [], set(), {}, [], [], [])
         days = [(published - day).days for _, day in self._dates(line, published)]
         return bool(days) and min(days) > OLD
 
@@ -597,16 +601,13 @@ class Reader:
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
             if inside or context.states or context.pairs or context.topic:
-                numbers = {number for found in ids[first:last] for number in found}
+                line = _Line(text, start, end, words[first:last], ids[first:last])
+                numbers = {number for found in line.ids for number in found}
                 enough = len({mention.actor for mention in inside}) > 1 or not lone_elements.isdisjoint(numbers)
                 told: list[tuple[Event, str]] = []
                 if enough and not cue_elements.isdisjoint(numbers):
-                    told += self._events(
-                        document, name, start, end, words[first:last], ids[first:last], inside, context
-                    )
-                yield from self._weigh(
-                    document, name, start, end, words[first:last], ids[first:last], inside, context, told
-                )
+                    told += self._events(document, name, line, inside, context)
+                yield from self._weigh(document, name, line, inside, context, told)
             self._remember(inside, context)
 
     def _remember(self, named: Sequence[Mention], context: _Context) -> None:
@@ -623,26 +624,18 @@ class Reader:
         self,
         document: Document,
         name: Field,
-        start: int,
-        end: int,
-        spans: Sequence[tuple[int, int]],
-        ids: Sequence[tuple[int, ...]],
+        line: _Line,
         named: Sequence[Mention],
         context: _Context,
     ) -> Iterator[tuple[Event, str]]:
         """Read one sentence, no further than it holds a cue, and a cue its parties; give each event's layout too."""
-        marks: dict[str, list[Mark]] = {}
-        self._mark(marks, ids, 0)
-        if "frame" not in marks:
+        self._mark(line, CUES)
+        if "frame" not in line.marks:
             return
-        self._mark(marks, ids, 1)
-        text = document.title if name == "title" else document.text
-        line = _Line(text, start, end, spans, ids, marks, [], set(), {}, [], [], [])
-        self._cut(line, named)
-        self._group(line, named, context)
+        self._part(line, named, context)
         found = self._found(line, context)
         if found:
-            self._mark(marks, ids, 2)
+            self._mark(line, TURNS)
             line.told = {line.clauses[one.start] for one in found}
             deals = [one.parties for one in found if one.kind in RECONCILING and len(one.parties) == 2]
             context.deals.append(tuple(actor for actor, _ in deals[-1]) if deals else ())
@@ -654,28 +647,27 @@ class Reader:
 
     def seen(self, text: str, named: Sequence[Mention]) -> tuple[list[Word], list[str]]:
         """Give what is weighed of a whole text: its words and the cues and marks in it."""
-        spans = [match.span() for match in self.word.finditer(text)]
-        ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
-        return weighed(spans, text, named, self.cues.language), self._given(ids)[1]
+        return self._given(self._line(text), named)
 
-    def _given(self, ids: Sequence[tuple[int, ...]]) -> tuple[dict[str, list[Mark]], list[str]]:
-        """Find all phrases, and name those that are weighed: each cue by its frame and kind, each mark by its list."""
-        marks: dict[str, list[Mark]] = {}
-        for stage in range(3):
-            self._mark(marks, ids, stage)
-        cues = {mark.value for mark in marks.get("frame", ())}
+    def _given(self, line: _Line, named: Sequence[Mention]) -> tuple[list[Word], list[str]]:
+        """Give what is weighed of a sentence: its words, each cue by its frame and kind, and each mark by its list."""
+        self._mark(line, TURNS)
+        cues = {mark.value for mark in line.marks.get("frame", ())}
         kinds = {self.frames[id].kind for id in cues}
-        named = [f"list:{mark}" for mark in MARKS if mark in marks]
-        return marks, [*sorted(f"frame:{id}" for id in cues), *sorted(f"kind:{kind}" for kind in kinds), *named]
+        lists = [f"list:{mark}" for mark in MARKS if mark in line.marks]
+        given = [*sorted(f"frame:{id}" for id in cues), *sorted(f"kind:{kind}" for kind in kinds), *lists]
+        return weighed(line.spans, line.text, named, self.cues.language), given
+
+    def _line(self, text: str) -> _Line:
+        """Give a whole text as one sentence."""
+        spans = [match.span() for match in self.word.finditer(text)]
+        return _Line(text, 0, len(text), spans, [self.lexicon.look_up(text[start:end]) for start, end in spans])
 
     def _weigh(
         self,
         document: Document,
         name: Field,
-        start: int,
-        end: int,
-        spans: Sequence[tuple[int, int]],
-        ids: Sequence[tuple[int, ...]],
+        line: _Line,
         named: Sequence[Mention],
         context: _Context,
         told: Sequence[tuple[Event, str]],
@@ -685,24 +677,21 @@ class Reader:
         Weighed is each two groups of it, or those two that the text is about.
         """
         pairs, lines, here = self._pairs(named, context)
-        known = [(frozenset(line_of(party.actor) for party in event.parties), event.kind) for event, _ in told]
+        known = [(_parties(event), event.kind) for event, _ in told]
         pairs = [pair for pair in pairs if not all(map(is_state, pair)) and all(set(pair) != one for one, _ in known)]
         if not pairs and not told:
             return
-        text = document.title if name == "title" else document.text
-        marks, given = self._given(ids)
-        seen = weighed(spans, text, named, self.cues.language)
+        seen, given = self._given(line, named)
         given.append("named" if here else "about")
         likeness = likeness_of(self.cues.language)
         for event, layout in told:
-            parties = frozenset(line_of(party.actor) for party in event.parties)
             loose = layout in LOOSE
-            if not loose or likeness.share(features(seen, given, parties), event.kind) >= UNLIKE:
+            if not loose or likeness.share(features(seen, given, _parties(event)), event.kind) >= UNLIKE:
                 yield event
-        if not here and "elsewhere" in marks:
+        if not here and "elsewhere" in line.marks:
             # Others act here, in a text about the two.
             return
-        pointed = bool(named) or not POINTERS.isdisjoint(marks)
+        pointed = bool(named) or not POINTERS.isdisjoint(line.marks)
         guesses: dict[tuple[str, str], Guess] = {}
         for one, other in pairs:
             guess = likeness.guess(features(seen, given, frozenset((one, other))))
@@ -727,9 +716,7 @@ class Reader:
             guesses[one, other] = guess
         if not guesses:
             return
-        line = _Line(text, start, end, spans, ids, marks, [], set(), {}, [], [], [])
-        self._cut(line, named)
-        self._group(line, named, context)
+        self._part(line, named, context)
         for actors, guess in _joint(guesses):
             settled = settle(guess.kind, (), (), [lines[actor] for actor in actors])
             if settled is None or not {lines[actor] for actor in actors}.isdisjoint(line.excluded):
@@ -783,9 +770,15 @@ class Reader:
             context.trace.append((event, line, found))
         return event
 
-    def _mark(self, marks: dict[str, list[Mark]], ids: Sequence[tuple[int, ...]], stage: int) -> None:
-        """Find the phrases of a stage."""
+    def _mark(self, line: _Line, last: int) -> None:
+        """Find the phrases of the stages up to the last asked for, each stage once."""
+        while line.stage <= last:
+            self._marked(line, line.stage)
+            line.stage += 1
+
+    def _marked(self, line: _Line, stage: int) -> None:
         triggers, match = self.lexicon.triggers[stage], self.lexicon.match
+        marks, ids = line.marks, line.ids
         stop = len(ids)
         for at, found in enumerate(ids):
             for number in found:
@@ -801,6 +794,13 @@ class Reader:
             for mark, values in marks.items():
                 if mark != "neutral":
                     marks[mark] = [v for v in values if not any(n.start <= v.start and v.end <= n.end for n in neutral)]
+
+    def _part(self, line: _Line, named: Sequence[Mention], context: _Context) -> None:
+        """Find the clauses and groups of a sentence, once."""
+        if not line.clauses:
+            self._mark(line, RELATIONS)
+            self._cut(line, named)
+            self._group(line, named, context)
 
     def _cut(self, line: _Line, named: Sequence[Mention]) -> None:
         """Number the clauses: they part at conjunctions, relative pronouns and strong punctuation."""

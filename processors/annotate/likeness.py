@@ -20,11 +20,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple, get_args
 
-import Stemmer
-
 from processors.annotate.actors import ACTORS, Mention
 from processors.annotate.parties import is_state, line_of
 from processors.errors import KnowledgeError
+from processors.fold import STEMMERS
 from processors.records import Kind
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
@@ -61,19 +60,11 @@ MARKS: Final = (
 )
 """The lists of a cue file whose words say something about the kind, its polarity or its modality."""
 
-_STEMMERS: Final = {
-    "ar": Stemmer.Stemmer("arabic", 0),
-    "en": Stemmer.Stemmer("english", 0),
-    "fr": Stemmer.Stemmer("french", 0),
-    "ru": Stemmer.Stemmer("russian", 0),
-    "tr": Stemmer.Stemmer("turkish", 0),
-}
-
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str, language: str) -> str:
     # Snowball takes some short Arabic words for nothing but endings.
-    return "0" if word[0].isdigit() else str(_STEMMERS[language].stemWord(word.lower())) or word
+    return "0" if word[0].isdigit() else str(STEMMERS[language].stemWord(word.lower())) or word
 
 
 class Telling(NamedTuple):

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from heapq import nsmallest
 from pathlib import Path
 from typing import Protocol
 from unicodedata import normalize
@@ -29,7 +28,6 @@ from processors.knowledge import Knowledge, load
 SKETCH_SIZE = 64
 """Hashes kept. Of a text cut to a tenth of the other's length six still lie in the range that both sketches cover."""
 
-_SHINGLE = 4  # words; three join phrases such as "the Free Syrian Army said", five lose more to each changed word
 _CONTAINED = 0.6
 _SHARED = 5
 
@@ -38,13 +36,23 @@ _MARKS = re.compile("[\u0300-\u036f\u0640\u064b-\u065f\u0670]")
 
 
 def sketch(text: str) -> tuple[int, ...]:
-    """Give up to `SKETCH_SIZE` hashes of 63 bits that stand for the text, smallest first, the same in every run."""
+    """Give up to `SKETCH_SIZE` hashes of 63 bits that stand for the text, smallest first, the same in every run.
+
+    A shingle is four words: three join phrases such as "the Free Syrian Army said", five lose more to each changed one.
+    """
     words = _WORD.findall(_MARKS.sub("", normalize("NFKD", text)).lower())
-    shingles = {" ".join(words[i : i + _SHINGLE]).encode() for i in range(len(words) - _SHINGLE + 1)}
-    # The order comes from a cheap hash over all, the rest of the bits from a good one over the few that are kept.
-    smallest = nsmallest(SKETCH_SIZE, ((_mixed(zlib.crc32(shingle)), shingle) for shingle in shingles))
+    coded = [word.encode() for word in words]
+    shingles = {b" ".join(four) for four in zip(coded, coded[1:], coded[2:], coded[3:], strict=False)}
+    # The order comes from a cheap hash over all, the rest of the bits from a good one over the few that are kept. Few
+    # but those that may be kept are sorted: ranks are spread evenly, so twice their share holds them but by a freak.
+    most = min((2 * SKETCH_SIZE << 32) // max(1, len(shingles)), 1 << 32)
+    ranked = [(rank, shingle) for shingle in shingles if (rank := _mixed(zlib.crc32(shingle))) <= most]
+    if len(ranked) < min(SKETCH_SIZE, len(shingles)):
+        ranked = [(_mixed(zlib.crc32(shingle)), shingle) for shingle in shingles]
+    ranked.sort()
     return tuple(
-        rank << 31 | int.from_bytes(hashlib.blake2b(shingle, digest_size=4).digest()) >> 1 for rank, shingle in smallest
+        rank << 31 | int.from_bytes(hashlib.blake2b(shingle, digest_size=4).digest()) >> 1
+        for rank, shingle in ranked[:SKETCH_SIZE]
     )
 
 
