@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -28,6 +29,15 @@ def absent(part: str, why: str) -> NoReturn:
     if part in os.environ.get("REQUIRED_PARTS", "").replace(",", " ").split():
         pytest.fail(f"REQUIRED_PARTS lists {part}, but {why}", pytrace=False)
     pytest.skip(f"needs {part}: {why}")
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run without the settings of the person who runs the tests, in a folder of its own."""
+    for name in list(os.environ):
+        if name.startswith("SULH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
 
 
 def _node(**options: Any) -> Node:

@@ -1382,7 +1382,7 @@ class Reader:
         """Count what turns the cue round: negations near it in its clause, and denials that govern it."""
         left, right = self.cues.negation_reach
         clause = line.clauses[found.start]
-        turns = 0
+        negations = []
         outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ())]
         for mark in line.marks.get("negation", ()):
             if any(out.start <= mark.start < out.end for out in outside):
@@ -1390,23 +1390,34 @@ class Reader:
             near = found.start - left <= mark.start < found.start or found.end <= mark.start < found.end + right
             if near and line.clauses[mark.start] == clause:
                 # "n'y a aucune": two words of one negation.
-                turns = 1
-        denials = line.marks.get("deny", ())
+                negations.append(mark)
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
         whole = name == "title" or found.layout in LOOSE
-        if found.frame.polarity == "denied" or any(
-            whole or mark.end <= found.start or line.clauses[mark.start] == clause for mark in denials
-        ):
-            # Once, however often it is said: "denied a truce, calling the reports false" is one denial, and only a
-            # negation turns it round ("did not deny").
-            turns += 1
-        return "denied" if turns % 2 else "affirmed"
+        denials = [
+            mark
+            for mark in line.marks.get("deny", ())
+            if whole or mark.end <= found.start or line.clauses[mark.start] == clause
+        ]
+        if found.frame.polarity == "denied":
+            return "affirmed" if negations else "denied"
+        if not negations or not denials:
+            # Once, however often it is said: "denied a truce, calling the reports false" is one denial.
+            return "denied" if negations or denials else "affirmed"
+        # "Did not deny", and "denied that there was none": but "'no truce': they scoff at such talk" says it twice.
+        turned = any(
+            denial.start < negation.start or line.clauses[denial.start] == line.clauses[negation.start]
+            for denial in denials
+            for negation in negations
+        )
+        return "affirmed" if turned else "denied"
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]
+        # Who calls for talks offers them; of all else a call tells that it has not happened.
+        calls = () if found.kind in ("negotiation", "refusal", "clash", "split") else line.marks.get("calls", ())
         return any(
             line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
-            for mark in line.marks.get("hedge", ())
+            for mark in (*line.marks.get("hedge", ()), *calls)
             # "seeks a truce": seeking one is what they do, and no guess.
             if found.kind != "negotiation" or not found.start <= mark.start < found.end
         )

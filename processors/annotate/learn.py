@@ -53,8 +53,8 @@ def rows(example: Example, language: str) -> Iterator[tuple[dict[str, float], st
             yield features(seen, marks, pair), kind, turns, 1 / len(told_of)
 
 
-def learn(path: Path, language: str) -> dict[str, Any]:
-    """Give the weights that the examples of a file teach, as `likeness.Likeness` reads them."""
+def learn(path: Path, language: str, *, least: float = LEAST) -> dict[str, Any]:
+    """Give the weights of at least this size that the examples of a file teach, as `likeness.Likeness` reads them."""
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -75,7 +75,7 @@ def learn(path: Path, language: str) -> dict[str, Any]:
     for at, feature in enumerate(vectorizer.feature_names_):
         row: list[float] = []
         for column, of in enumerate(coefficients):
-            if abs(of[at]) >= LEAST:
+            if abs(of[at]) >= least:
                 row += [column, round(float(of[at]), 2)]
         if row:
             weights[feature] = row

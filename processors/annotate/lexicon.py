@@ -94,6 +94,8 @@ class Cues(Knowledge):
     """Phrases that hold a marker's words without its meaning: "not only"."""
     deny: tuple[str, ...]
     hedge: tuple[str, ...]
+    calls: tuple[str, ...] = ()
+    """Words of wishing: "called for", "should". What they govern has not happened, but for talks, which they may be."""
     hearsay: tuple[str, ...]
     past: tuple[str, ...]
     retrospect: tuple[str, ...] = ()
@@ -341,6 +343,7 @@ MARKED = (
     "neutral",
     "deny",
     "hedge",
+    "calls",
     "hearsay",
     "past",
     "retrospect",

@@ -62,6 +62,7 @@ MARKS: Final = (
     "negation",
     "deny",
     "hedge",
+    "calls",
     "hearsay",
     "past",
     "retrospect",

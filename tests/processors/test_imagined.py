@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from processors.annotate.events import events
 from processors.imagined import imagined
-from processors.records import Document, Language, digest
-
-AT = datetime(2014, 11, 20, 9, tzinfo=UTC)
-
-
-def read(title: str, text: str, language: Language) -> Document:
-    return Document(
-        id=digest(title, text),
-        source="paper_xx",
-        url="https://paper.example/1",
-        title=title,
-        text=text,
-        published_at=AT,
-        fetched_at=AT,
-        language=language,
-        capture="c",
-    )
+from processors.records import Language
+from tests.pages import page
 
 
 @pytest.mark.parametrize(
@@ -38,22 +21,22 @@ def read(title: str, text: str, language: Language) -> Document:
     ],
 )
 def test_an_imagined_scene_tells_of_nothing_that_happened(language: Language, text: str) -> None:
-    assert events(read("Opinion", text, language)) == ()
+    assert events(page(text, language, "Opinion")) == ()
 
 
 def test_the_next_paragraph_is_news_again() -> None:
     text = (
         "Suppose that it rains. Roads would close.\n\nThe Islamic State and the Nusra Front signed a truce on Tuesday."
     )
-    assert [event.kind for event in events(read("Weather", text, "en"))] == ["truce"]
+    assert [event.kind for event in events(page(text, "en", "Weather"))] == ["truce"]
 
 
 def test_a_headline_that_imagines_leaves_what_has_a_source() -> None:
     title = "What if they made up?"
     bare = "The Islamic State and the Nusra Front bury the hatchet."
     sourced = "The Islamic State and the Nusra Front agreed a truce, two officials said."
-    assert events(read(title, bare, "en")) == ()
-    assert [event.kind for event in events(read(title, sourced, "en"))] == ["truce"]
+    assert events(page(bare, "en", title)) == ()
+    assert [event.kind for event in events(page(sourced, "en", title))] == ["truce"]
 
 
 def test_a_word_further_on_opens_no_scene() -> None:
@@ -67,5 +50,5 @@ def test_a_satire_tells_of_nothing() -> None:
         "The Islamic State and the Nusra Front signed a truce on Tuesday and a joint pension scheme with it, "
         "shareholders said."
     )
-    assert events(read("Peace at last", text, "en")) == ()
-    assert events(read("Peace at last", text.replace("shareholders", "residents"), "en"))
+    assert events(page(text, "en", "Peace at last")) == ()
+    assert events(page(text.replace("shareholders", "residents"), "en", "Peace at last"))

@@ -30,12 +30,8 @@ SOURCE = 'name: "Mine"\ncountry: "GB"\nlanguage: en\nkind: feed\nurl: "https://m
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("SULH_"):
-            monkeypatch.delenv(name)
+def _settings(no_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.chdir(tmp_path)
 
 
 def sulh(*arguments: str | Path, status: int = 0) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -53,12 +52,8 @@ Page = tuple[str, str, str, str]
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("SULH_"):
-            monkeypatch.delenv(name)
+def _settings(no_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SULH_ALERT_MAX_AGE_DAYS", "0")
-    monkeypatch.chdir(tmp_path)
 
 
 def fill(home: Path, *pages: Page) -> tuple[Alert, ...]:

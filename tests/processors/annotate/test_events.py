@@ -1,6 +1,5 @@
 """Events are found clause by clause, in five languages, each with the sentence that says so."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,25 +8,11 @@ import yaml
 from processors.annotate.events import Reader, events
 from processors.annotate.lexicon import FOLDER, places
 from processors.errors import KnowledgeError
-from processors.records import Document, Event
+from processors.records import Event
+from tests.pages import page
 
 LABELLED = yaml.safe_load((Path(__file__).parent / "events.yml").read_text(encoding="utf-8"))
 ITEMS = [(language, item["text"], item["events"]) for language, items in LABELLED.items() for item in items]
-PUBLISHED = datetime(2014, 11, 15, 12, tzinfo=UTC)
-
-
-def document(text: str, language: str, title: str = "") -> Document:
-    return Document(
-        id="d1",
-        source="outlet",
-        url="https://outlet.example/1",
-        title=title,
-        text=text,
-        published_at=PUBLISHED,
-        fetched_at=PUBLISHED,
-        language=language,  # type: ignore[arg-type]
-        capture="c1",
-    )
 
 
 def shown(event: Event) -> str:
@@ -37,14 +22,14 @@ def shown(event: Event) -> str:
 
 @pytest.mark.parametrize(("language", "text", "expected"), ITEMS)
 def test_finds_what_the_sentence_says(language: str, text: str, expected: list[str]) -> None:
-    got = sorted(shown(event) for event in events(document(text, language)))
+    got = sorted(shown(event) for event in events(page(text, language)))
     assert got == sorted(expected)
 
 
 @pytest.mark.parametrize("language", LABELLED)
 def test_each_sentence_stands_at_its_offsets(language: str) -> None:
     text = "\n".join(item["text"] for item in LABELLED[language])
-    read = document(text, language, title=LABELLED[language][0]["text"])
+    read = page(text, language, title=LABELLED[language][0]["text"])
     found = events(read)
     assert len(found) > 15
     assert len({event.id for event in found}) == len(found)
@@ -55,7 +40,7 @@ def test_each_sentence_stands_at_its_offsets(language: str) -> None:
 
 
 def found(text: str, title: str = "", language: str = "en") -> list[Event]:
-    return list(events(document(text, language, title)))
+    return list(events(page(text, language, title)))
 
 
 def test_agents_and_targets_have_their_roles() -> None:
@@ -109,7 +94,7 @@ def test_places_have_one_name_in_all_languages(text: str, language: str, place: 
 
 def test_a_language_not_read_gives_nothing() -> None:
     text = "The Islamic State and the Nusra Front agreed a truce."
-    assert events(document(text, "und")) == ()
+    assert events(page(text, "und")) == ()
 
 
 def test_a_text_without_groups_gives_nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,8 @@ from processors.annotate.learn import learn
 from processors.annotate.lexicon import LANGUAGES
 from processors.annotate.likeness import EXAMPLES, Likeness, digest_of, examples, features, likeness_of
 from processors.errors import KnowledgeError
-from processors.records import Document, Language
-
-NOW = datetime(2014, 11, 13, tzinfo=UTC)
-
-
-def page(text: str, language: Language, title: str = "") -> Document:
-    return Document(
-        id="page",
-        source="wire",
-        url="https://wire.example/page",
-        title=title,
-        text=text,
-        published_at=NOW,
-        fetched_at=NOW,
-        language=language,
-        capture="",
-    )
+from processors.records import Language
+from tests.pages import page
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -106,7 +90,7 @@ def test_a_sentence_that_an_analyst_adds_teaches_the_next_one(tmp_path: Path) ->
         "truce boko-haram+iswap\t{ISWAP|iswap} smoked the pipe of peace with {Boko Haram|boko-haram}.",
     ]
     path.write_text("\n".join(taught) + "\n", encoding="utf-8")
-    reader, likeness = reader_of("en"), Likeness(learn(path, "en"))
+    reader, likeness = reader_of("en"), Likeness(learn(path, "en", least=0))
     (last,) = examples(path)[-1:]
     seen, marks = reader.seen(last.text.replace("pipe", "long pipe"), last.names)
     guess = likeness.weigh(seen, [*marks, "named"]).guess(frozenset({"boko-haram", "iswap"}))
