@@ -301,9 +301,6 @@ def _index(registers: Registers) -> _Index:
     return _Index(registers)
 
 
-_NOBODY: frozenset[str] = frozenset()
-
-
 class _Sentence(NamedTuple):
     field: Field
     start: int
@@ -346,7 +343,7 @@ class _Page:
             for event in mine:
                 if event.start < end and start < event.end:
                     for party in event.parties:
-                        named |= index.actors.get(party.actor, _NOBODY)
+                        named.update(index.actors.get(party.actor, ()))
             for at, concepts in wanted:
                 if start <= at < end:
                     named |= concepts

@@ -32,14 +32,22 @@ _SINGLES = str.maketrans(
         **dict.fromkeys("'’‘ʼʻ`´ʿʾ-‐‑‒–—\u00a0\u202f\t\n\r", " "),
     }
 )
-# Marks above and below letters, up to the last block that has any; a table costs a tenth of asking letter by letter.
-_MARKS = dict.fromkeys(letter for letter in range(0x1E94B) if unicodedata.combining(chr(letter)))
-_FOLDED = {**_MARKS, **_SINGLES}
 _BLANKS = re.compile(" {2,}")
 # wa-, fa- "and"; bi-, li-, ka- "by, to, like"; sa- of the future; then the article, which melts into li-.
 _CLITIC = r"(?:[وف]?[بكلس]?(?:ال)?|[وف]?لل)"
 _CLITICS = re.compile(f"{_CLITIC}$")
 _ARABIC = re.compile("[\u0600-\u06ff]")
+
+
+class _Folded(dict[int, int | str | None]):
+    """What becomes of each letter of decomposed text: marks above and below letters go. Each is asked about once."""
+
+    def __missing__(self, letter: int) -> int | None:
+        self[letter] = found = None if unicodedata.combining(chr(letter)) else letter
+        return found
+
+
+_FOLDED = _Folded(_SINGLES)
 
 
 def fold(text: str) -> str:

@@ -22,6 +22,7 @@ from pydantic import Field as Item
 
 from processors.alert import alert
 from processors.annotate.actors import ACTORS, Mention, rival
+from processors.annotate.events import AGAINST
 from processors.compare import compare
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load, parse
@@ -251,7 +252,7 @@ class Evaluation:
         found = []
         for one in self.outcomes:
             kinds = {told(text).kind for text in one.item.events or ()}
-            if kinds and kinds <= {"clash", "refusal", "split", "ultimatum"}:
+            if kinds and kinds <= AGAINST:
                 found += [(one.item.id, m.sentence) for m in one.mistakes if m.task == "alerts" and "extra" in m.said]
         return found
 

@@ -53,6 +53,7 @@ from processors.annotate.parties import REBELS, across, camp_of, is_state, line_
 from processors.imagined import imagined
 from processors.knowledge import load, wrong
 from processors.records import (
+    HOSTILE,
     RECONCILING,
     Attribution,
     Document,
@@ -84,13 +85,19 @@ POINTERS = frozenset(("pair", "rival", "self"))
 """The lists of words by which a sentence without names means groups that were named."""
 
 
+def _least(kind: Kind, *, here: bool) -> float:
+    if kind in RECONCILING:
+        return DEAL_HERE if here else DEAL_ABOUT
+    return HERE if here else ABOUT
+
+
 def learned(rule: str) -> bool:
     """Tell whether an event's rule is what example sentences taught rather than a frame."""
     return rule.endswith(LEARNED)
 
 
-AGAINST: frozenset[Kind] = frozenset({"clash", "split", "refusal", "ultimatum"})
-"""What sets two groups against each other."""
+AGAINST = HOSTILE - {"defection"}
+"""What sets two groups against each other: men who leave one for the other may do so in peace."""
 
 NO = frozenset({"kind:refusal", "kind:ultimatum"})
 """The cues beside which words alone tell of no reconciliation: of clashes and refusals that raised an alert by their
@@ -692,19 +699,16 @@ class Reader:
         if not pairs:
             return
         seen, given = self._given(line, named)
-        given.append("named" if here else "about")
-        weighing = likeness_of(self.cues.language).weigh(seen, given)
         if not here and "elsewhere" in line.marks:
             # Others act here, in a text about the two.
             return
+        given.append("named" if here else "about")
+        weighing = likeness_of(self.cues.language).weigh(seen, given)
         pointed = bool(named) or not POINTERS.isdisjoint(line.marks)
         guesses: dict[tuple[str, str], Guess] = {}
         for one, other in pairs:
             guess = weighing.guess(frozenset((one, other)))
-            if guess is None or guess.kind in LEFT_TO_FRAMES:
-                continue
-            together = guess.kind in RECONCILING
-            if guess.share < ((DEAL_HERE if together else HERE) if here else (DEAL_ABOUT if together else ABOUT)):
+            if guess is None or guess.share < _least(guess.kind, here=here) or guess.kind in LEFT_TO_FRAMES:
                 continue
             if guess.kind == "clash" and not here and context.states:
                 # As likely as not the state is whom they fight.
@@ -736,7 +740,8 @@ class Reader:
             settled = settle(guess.kind, (), (), [lines[actor] for actor in actors])
             if settled is None or not {lines[actor] for actor in actors}.isdisjoint(line.excluded):
                 continue
-            event = self._guessed(document, name, line, guess, *settled, context)
+            words = ", ".join(weighing.heaviest(guess)) if context.trace is not None else ""
+            event = self._guessed(document, name, line, guess, words, *settled, context)
             context.guesses.append((guess.share, event))
 
     def _pairs(self, named: Sequence[Mention], context: _Context) -> tuple[list[tuple[str, str]], dict[str, str], bool]:
@@ -761,6 +766,7 @@ class Reader:
         name: Field,
         line: _Line,
         guess: Guess,
+        words: str,
         kind: Kind,
         parties: tuple[tuple[str, Role], ...],
         context: _Context,
@@ -772,7 +778,7 @@ class Reader:
         )
         frame = Frame(id=f"{kind}{LEARNED}", kind=kind, cue=(), parties=())
         layout = f"none: its words, {guess.share:.0%} of their weight"
-        found = _Found(kind, parties, frame, cue.start, cue.end, layout, ", ".join(guess.words))
+        found = _Found(kind, parties, frame, cue.start, cue.end, layout, words)
         line.told = {line.clauses[cue.start]}
         event = self._event(document, name, line, found)
         modality = event.modality

@@ -222,8 +222,7 @@ class Guess(NamedTuple):
     share: float
     """0 to 1: how much of the weight the kind has among all kinds and nothing at all."""
     turns: frozenset[str]
-    words: tuple[str, ...]
-    """What weighed most for the kind, the heaviest first."""
+    parties: frozenset[str]
 
 
 class Likeness:
@@ -297,7 +296,7 @@ class Weighing:
         if kind == NOTHING:
             return None
         turns = frozenset(turn for turn, value in zip(TURNS, sums[len(kinds) :], strict=True) if value > 0)
-        return Guess(kind, _share(kinds, top), turns, self._heaviest(parties, top))  # type: ignore[arg-type]
+        return Guess(kind, _share(kinds, top), turns, parties)  # type: ignore[arg-type]
 
     def _sums(self, parties: frozenset[str]) -> list[float]:
         sums = list(self.sums)
@@ -306,8 +305,10 @@ class Weighing:
             self.likeness.put(sums, two, BESIDE / math.sqrt(len(beside)))
         return sums
 
-    def _heaviest(self, parties: frozenset[str], column: int) -> tuple[str, ...]:
-        stems, beside = _stems(self.seen), _beside(self.seen, parties)
+    def heaviest(self, guess: Guess) -> tuple[str, ...]:
+        """Give what weighed most for the kind, the heaviest first."""
+        column = self.likeness.columns.index(guess.kind)
+        stems, beside = _stems(self.seen), _beside(self.seen, guess.parties)
         weighed = {stem: self.likeness.of(stem)[column] / math.sqrt(len(stems)) for stem in stems}
         for features, value in ((beside, BESIDE), (self.marks, 1)):
             for feature in features:

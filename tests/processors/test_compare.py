@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,27 +14,14 @@ from hypothesis import strategies as st
 from processors.compare import compare
 from processors.records import Attribution, Comparison, Document, Event, Kind, Party, Role
 from processors.register import Registers, load_registers
+from tests import pages
 
 REGISTERS = load_registers()
 NOVEMBER = datetime(2014, 11, 14, 9, tzinfo=UTC)
 TRUCE = "The Islamic State and the Nusra Front made a truce in Syria."
 
 
-def page(
-    text: str, *, language: str = "en", at: datetime | None = NOVEMBER, title: str = "T", credit: str = ""
-) -> Document:
-    return Document(
-        id="d",
-        source="s",
-        url="https://a.example/1",
-        title=title,
-        text=text,
-        published_at=at,
-        fetched_at=NOVEMBER,
-        language=language,  # type: ignore[arg-type]
-        capture="c",
-        credit=credit,
-    )
+page = partial(pages.page, title="T", at=NOVEMBER)
 
 
 def event(
