@@ -335,9 +335,10 @@ class _Page:
         cut = []
         mine = [event for event in events if event.field == field]
         wanted = [(one.start, index.actors[one.actor]) for one in names if one.actor in index.actors]
-        language, find = self.document.language, index.terms.find
-        for start, end in sentences(text, language):
-            hits = tuple(find(text[start:end], language))
+        language = self.document.language
+        spans = sentences(text, language)
+        found = index.terms.find_each([text[start:end] for start, end in spans], language)
+        for (start, end), hits in zip(spans, found, strict=True):
             named = {hit.concept for hit in hits}
             # "The two groups" are no names that a list could hold; the annotator knows whom they mean.
             for event in mine:
@@ -347,7 +348,7 @@ class _Page:
             for at, concepts in wanted:
                 if start <= at < end:
                     named |= concepts
-            cut.append(_Sentence(field, start, end, hits, frozenset(named)))
+            cut.append(_Sentence(field, start, end, tuple(hits), frozenset(named)))
         return cut
 
     def of(self, field: Field) -> list[_Sentence]:

@@ -145,9 +145,12 @@ def _read(capture: Capture) -> Document:
     _check_kind(tree, markup, capture)
     links = _links(tree, capture.url)
     published_at, published_from = _published(tree, markup, capture)
-    authors = _authors(tree, markup)
     free = _free(markup)
     declared = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang") or ""
+    for element in _UNREAD(tree):
+        element.drop_tree()
+    # A signature may stand in an aside or a footer.
+    authors = _authors(tree, markup)
     for element in _SURROUNDINGS(tree):
         element.drop_tree()
     for heading in _HEADINGS(tree):
@@ -596,9 +599,9 @@ _HEADINGS = _xpath("//h2 | //h3 | //h4 | //h5 | //h6")
 # A table of data has neither a headline nor a table inside; trafilatura would make one line of the page.
 _LAYOUTS = _xpath("//table[.//h1 or .//table]")
 _CELLS = _xpath("./tr | ./tr/td | ./tbody | ./tbody/tr | ./tbody/tr/td")
+_UNREAD = _xpath('//nav | //style | //svg | //script[not(@type="application/ld+json")]')
 _SURROUNDINGS = _xpath(
-    '//nav | //aside | //footer | //style | //svg | //script[not(@type="application/ld+json")]'
-    ' | //*[contains(@class, "breadcrumb")][self::ol or self::ul or self::div or self::p]'
+    '//aside | //footer | //*[contains(@class, "breadcrumb")][self::ol or self::ul or self::div or self::p]'
 )
 
 _LINKS = _xpath("//a[@href][not(ancestor::nav or ancestor::footer or ancestor::aside)]/@href")

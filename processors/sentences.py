@@ -7,6 +7,7 @@ patterns anew for each call, and it reads neither Turkish nor an Arabic that end
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # What a full stop after it does not end: titles, ranks and abbreviations that news in the five languages put before
 # a name or number. Compared in lower case, without their own last stop.
@@ -38,6 +39,8 @@ _WORD_BEFORE = re.compile(r"[\w.’'-]*$")
 _OPENERS = "\"'“‘«„([—–-¿¡ \t\u00a0\u202f\u200f\u200e"
 
 
+# Annotating and comparing cut the same text and headline one after the other.
+@lru_cache(maxsize=4)
 def sentences(text: str, language: str = "und") -> tuple[tuple[int, int], ...]:
     """Give start and end of each sentence, in order, without the blanks around it; a line break always ends one."""
     spans: list[tuple[int, int]] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +32,8 @@ _SINGLES = str.maketrans(
         **dict.fromkeys("'’‘ʼʻ`´ʿʾ-‐‑‒–—\u00a0\u202f\t\n\r", " "),
     }
 )
+_BETWEEN = "\x1e"
+"""Stands between sentences that are folded together: the separator of records, which folding leaves alone."""
 _BLANKS = re.compile(" {2,}")
 # wa-, fa- "and"; bi-, li-, ka- "by, to, like"; sa- of the future; then the article, which melts into li-.
 _CLITIC = r"(?:[وف]?[بكلس]?(?:ال)?|[وف]?لل)"
@@ -91,12 +93,23 @@ class Terms:
 
         A text of an unknown language (``und``) is searched for the terms of all.
         """
+        return next(self.find_each([sentence], language))
+
+    def find_each(self, sentences: Sequence[str], language: str) -> Iterator[list[Found]]:
+        """Give for each sentence what `find` gives; folding them in one go costs half as much."""
         automaton = self._automata.get(language)
         if automaton is None:
             automaton = self._automata[language] = self._built(language)
         if not len(automaton):
-            return []
-        folded = fold(sentence)
+            yield from ([] for _ in sentences)
+            return
+        folded = fold(_BETWEEN.join(sentences)).split(_BETWEEN)
+        if len(folded) != len(sentences):
+            folded = [fold(sentence) for sentence in sentences]
+        for sentence, plain in zip(sentences, folded, strict=True):
+            yield self._found(automaton, sentence, plain)
+
+    def _found(self, automaton: Any, sentence: str, folded: str) -> list[Found]:
         found: set[Found] = set()
         for last, (length, terms) in automaton.iter(folded):
             start = last + 1 - length

@@ -280,7 +280,9 @@ class Batch:
 
     def _with_story(self, document: Document) -> Document:
         rows = {row.document: row for row in self.store.sketched(asked(document.sketch))}
-        rows = {id: replace(row, story=self.stories.get(row.story, row.story)) for id, row in rows.items()}
+        for id, row in rows.items():
+            if row.story in self.stories:
+                rows[id] = replace(row, story=self.stories[row.story])
         rows |= {other.id: sketched(other) for other in self.documents.values()}
         joined = assign(document.id, document, document.sketch, rows.values(), self._look_up)
         if joined.relabels:

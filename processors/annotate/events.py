@@ -1621,9 +1621,12 @@ _COMMAS = frozenset(",،")
 _QUOTES = frozenset('"“”«»„;:؛')
 
 
+_DIGITS = re.compile(r"\d{1,4}(?!\d)")
+
+
 def _number(word: str) -> int:
     """Give the number that the word is, in Western or Arabic digits, else 0."""
-    digits = re.match(r"\d{1,4}(?!\d)", word)
+    digits = _DIGITS.match(word) if word[0].isdecimal() else None
     return int(digits[0]) if digits else 0
 
 

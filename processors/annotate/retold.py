@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from functools import cache, lru_cache
@@ -36,9 +36,9 @@ class _Sort(IntEnum):
     CITES = 1
     """A name in words of citing, and a span of days: the outlet's own report looks this up."""
     ABOUT = 2
-    """Two of its groups, and a span of days."""
+    """Two of its groups, a span of days, and the language: a translation is no retelling."""
     CREDITS = 3
-    """The agency that it credits, and a span of days."""
+    """The agency that it credits, a span of days, and the language."""
     OUTLET = 4
     GROUP = 5
     DEAL = 6
@@ -53,6 +53,9 @@ class _Sort(IntEnum):
     """Three hashes of content words."""
     LANGUAGE = 12
 
+
+Marked = Mapping[_Sort, frozenset[int]]
+"""The marks in a sketch, by sort."""
 
 _BITS = 59
 _WORD_BITS = 19
@@ -142,6 +145,7 @@ def marks(document: Document, events: Iterable[Event]) -> tuple[int, ...]:
     if not groups:
         return ()
     day = int((document.published_at or document.fetched_at).timestamp() // 86400)
+    near = [f"{span} {document.language}" for span in (day // 2, day // 2 + 1)]
     found: set[int] = {_mark(_Sort.OUTLET, document.source), _mark(_Sort.LANGUAGE, document.language)}
     # Both spans that a citation may lie in: a date without an hour is local, and may be a day off.
     early = (day - 1) // _SPAN
@@ -151,11 +155,13 @@ def marks(document: Document, events: Iterable[Event]) -> tuple[int, ...]:
     if document.credit:
         cited |= {f"={document.credit.replace('-', '')}"} - names
         found.add(_mark(_Sort.AGENCY, document.credit))
-        found |= {_mark(_Sort.CREDITS, f"{document.credit} {span}") for span in (day // 2, day // 2 + 1)}
+        found |= {
+            _mark(_Sort.CREDITS, f"{document.credit} {span} {document.language}") for span in (day // 2, day // 2 + 1)
+        }
     found |= {_mark(_Sort.CITES, f"{name} {day // _SPAN}") for name in cited}
     found |= {_mark(_Sort.GROUP, group) for group in groups}
     for pair in combinations(sorted(groups), 2):
-        found |= {_mark(_Sort.ABOUT, f"{pair} {span}") for span in (day // 2, day // 2 + 1)}
+        found |= {_mark(_Sort.ABOUT, f"{pair} {span}") for span in near}
     # What words alone tell is right of a report and missed in its retelling too often to speak against the two.
     told = [event for event in events if event.modality != "looking-back" and not event.rule.endswith(LEARNED)]
     for event in told:
@@ -189,12 +195,13 @@ def asked(sketch: Sequence[int]) -> tuple[int, ...]:
     return tuple(terms)
 
 
-def retold(one: Sequence[int], one_at: datetime, other: Sequence[int], other_at: datetime) -> bool:
+def retold(one: Marked | None, one_at: datetime, other: Marked | None, other_at: datetime) -> bool:
     """Tell whether one document retells the report of the other, given when each came out."""
-    if one_at > other_at:
-        one, one_at, other, other_at = other, other_at, one, one_at
-    first, later = _read(tuple(one)), _read(tuple(other))
-    if not first or not later or first[_Sort.OUTLET] & later[_Sort.OUTLET]:
+    days = abs((other_at - one_at).total_seconds()) / 86400
+    if one is None or other is None or days > _NEXT:
+        return False
+    first, later = (one, other) if one_at <= other_at else (other, one)
+    if first[_Sort.OUTLET] & later[_Sort.OUTLET]:
         return False
     groups = len(first[_Sort.GROUP] & later[_Sort.GROUP])
     # A translation is a text of its own; that it goes back to the same report is told by its credit, as its origin.
@@ -204,15 +211,14 @@ def retold(one: Sequence[int], one_at: datetime, other: Sequence[int], other_at:
         return False
     shared = len(first[_Sort.WORDS] & later[_Sort.WORDS])
     part = shared / max(1, min(len(first[_Sort.WORDS]), len(later[_Sort.WORDS])))
-    days = (other_at - one_at).total_seconds() / 86400
     # A day without an hour may stand for a later time than the report that it cites.
     cited = first[_Sort.PRINTED] & later[_Sort.CITES] or (days <= 1 and later[_Sort.PRINTED] & first[_Sort.CITES])
-    if cited and days <= _NEXT and part >= _KEPT and shared >= _KEPT_WORDS:
+    if cited and part >= _KEPT and shared >= _KEPT_WORDS:
         return True
     one_agency = bool(first[_Sort.AGENCY] & later[_Sort.AGENCY])
-    if one_agency and days <= _NEXT and part >= _SAME and shared >= _SAME_WORDS:
+    if one_agency and part >= _SAME and shared >= _SAME_WORDS:
         return True
-    if days > _NEXT or groups < 2:
+    if groups < 2:
         return False
     if part >= _ALIKE and shared >= _ALIKE_WORDS:
         return True
@@ -224,7 +230,7 @@ def retold(one: Sequence[int], one_at: datetime, other: Sequence[int], other_at:
     return bool(deal and later[_Sort.FLASH]) and part >= _HEADLINE and shared >= _HEADLINE_WORDS
 
 
-def _agree(first: dict[_Sort, frozenset[int]], later: dict[_Sort, frozenset[int]]) -> bool:
+def _agree(first: Marked, later: Marked) -> bool:
     """Tell whether the later document's news may be the first's: a deal of the same groups, and nothing denied."""
     if later[_Sort.DEAL]:
         return bool(later[_Sort.DEAL] & first[_Sort.DEAL]) or not (first[_Sort.DEAL] or first[_Sort.OTHERS])
@@ -240,8 +246,8 @@ def _sort(value: int) -> _Sort:
     return _Sort(value >> _BITS & 15)
 
 
-@lru_cache(maxsize=512)
-def _read(sketch: tuple[int, ...]) -> dict[_Sort, frozenset[int]] | None:
+@lru_cache(maxsize=4096)
+def marked(sketch: tuple[int, ...]) -> Marked | None:
     """Give the marks by sort, PRINTED and CITES comparable; None where there are none that we wrote."""
     found: dict[_Sort, set[int]] = {sort: set() for sort in _Sort}
     low = (1 << _BITS) - 1

@@ -10,18 +10,19 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from unicodedata import normalize
 
 from pydantic import Field
 
-from processors.annotate.retold import retold
+from processors.annotate.retold import marked, retold
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load
 
@@ -46,9 +47,9 @@ def sketch(text: str) -> tuple[int, ...]:
     # The order comes from a cheap hash over all, the rest of the bits from a good one over the few that are kept. Few
     # but those that may be kept are sorted: ranks are spread evenly, so twice their share holds them but by a freak.
     most = min((2 * SKETCH_SIZE << 32) // max(1, len(shingles)), 1 << 32)
-    ranked = [(rank, shingle) for shingle in shingles if (rank := _mixed(zlib.crc32(shingle))) <= most]
+    ranked = [(rank, shingle) for rank, shingle in zip(_ranks(shingles), shingles, strict=True) if rank <= most]
     if len(ranked) < min(SKETCH_SIZE, len(shingles)):
-        ranked = [(_mixed(zlib.crc32(shingle)), shingle) for shingle in shingles]
+        ranked = list(zip(_ranks(shingles), shingles, strict=True))
     ranked.sort()
     return tuple(
         rank << 31 | int.from_bytes(hashlib.blake2b(shingle, digest_size=4).digest()) >> 1
@@ -56,9 +57,9 @@ def sketch(text: str) -> tuple[int, ...]:
     )
 
 
-def _mixed(value: int) -> int:
-    """Give a 32-bit value whose order has nothing to do with that of the checksum, which is linear."""
-    return (value * 0x9E3779B1 ^ value >> 15) & 0xFFFFFFFF
+def _ranks(shingles: Iterable[bytes]) -> list[int]:
+    """Give for each a 32-bit value whose order has nothing to do with that of the checksum, which is linear."""
+    return [(sum * 0x9E3779B1 ^ sum >> 15) & 0xFFFFFFFF for sum in map(zlib.crc32, shingles)]
 
 
 def same_story(one: Sequence[int], other: Sequence[int]) -> bool:
@@ -69,12 +70,30 @@ def same_story(one: Sequence[int], other: Sequence[int]) -> bool:
     different events that end with the outlet's standing background below 0.56. `_SHARED` keeps two short texts apart
     that have one phrase in common: eight words in a row give five shingles.
     """
-    one, other = ([value for value in s if value < 1 << 63] for s in (one, other))
-    limit = min((s[-1] for s in (one, other) if len(s) >= SKETCH_SIZE), default=1 << 63)
-    a = {value for value in one if value <= limit}
-    b = {value for value in other if value <= limit}
-    shared = len(a & b)
-    return shared >= _SHARED and shared >= _CONTAINED * min(len(a), len(b))
+    return _same(_hashes(tuple(one)), _hashes(tuple(other)))
+
+
+class _Hashes(NamedTuple):
+    """The hashes of wording in a sketch, without the marks behind them: in order, and for comparing."""
+
+    ordered: tuple[int, ...]
+    held: frozenset[int]
+
+
+@lru_cache(maxsize=4096)
+def _hashes(sketch: tuple[int, ...]) -> _Hashes:
+    hashes = sketch[: bisect_left(sketch, 1 << 63)]
+    return _Hashes(hashes, frozenset(hashes))
+
+
+def _same(one: _Hashes, other: _Hashes) -> bool:
+    shared = one.held & other.held
+    if len(shared) < _SHARED:
+        return False
+    both = (one.ordered, other.ordered)
+    limit = min((s[-1] for s in both if len(s) >= SKETCH_SIZE), default=1 << 63)
+    common = sum(value <= limit for value in shared)
+    return common >= _SHARED and common >= _CONTAINED * min(bisect_right(s, limit) for s in both)
 
 
 class Dated(Protocol):
@@ -120,12 +139,13 @@ def assign(
     """
     firsts = {document: dated}
     former: set[str] = set()
+    hashes, told, came = _hashes(terms), marked(terms), dated.published_at or dated.fetched_at
     for candidate in candidates:
-        at = candidate.published_at or candidate.fetched_at
+        sketch = candidate.sketch
         if (
             candidate.document == document
-            or same_story(terms, candidate.sketch)
-            or retold(terms, dated.published_at or dated.fetched_at, candidate.sketch, at)
+            or _same(hashes, _hashes(sketch))
+            or retold(told, came, marked(sketch), candidate.published_at or candidate.fetched_at)
         ):
             story = candidate.story or candidate.document
             former.add(story)

@@ -103,6 +103,7 @@ class SqliteStore:
             except OSError as error:
                 raise StoreError(f"{path}: its folder cannot be made: {error.strerror}") from error
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._sketches = _Sketches()
             try:
                 self._prepare()
             except BaseException:
@@ -200,14 +201,29 @@ class SqliteStore:
     def sketched(self, terms: Sequence[int], *, limit: int = 200) -> list[Sketched]:
         """Give the documents that share most of the sketch terms, by an index look-up."""
         with self._plainly():
-            rows = self._db.execute(
-                "SELECT d.id AS document, d.story, d.sketch, d.published_at, d.fetched_at"
-                " FROM (SELECT document, count(*) AS shared FROM sketch_terms"
+            found = self._db.execute(
+                "SELECT s.document FROM (SELECT document, count(*) AS shared FROM sketch_terms"
                 "  WHERE term IN (SELECT value FROM json_each(?)) GROUP BY document) s"
                 " JOIN documents d ON d.number = s.document ORDER BY s.shared DESC, d.id LIMIT ?",
                 [json.dumps([_signed(term) for term in dict.fromkeys(terms)]), limit],
             )
-            return [Sketched.from_json(_plain(row)) for row in _dicts(rows)]
+            numbers = [number for (number,) in found]
+            known = self._sketches.known(self._db)
+            if unknown := [number for number in numbers if number not in known]:
+                rows = self._db.execute(
+                    "SELECT number, id, story, sketch, published_at, fetched_at FROM documents"
+                    " WHERE number IN (SELECT value FROM json_each(?))",
+                    [json.dumps(unknown)],
+                )
+                for number, id, story, sketch, published_at, fetched_at in rows:
+                    known[number] = Sketched(
+                        document=id,
+                        story=story,
+                        sketch=tuple(json.loads(sketch)),
+                        published_at=datetime.fromisoformat(published_at) if published_at else None,
+                        fetched_at=datetime.fromisoformat(fetched_at),
+                    )
+            return [known[number] for number in numbers]
 
     def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> tuple[()]:
         """Write outcomes with all they bring, and move stories, in one transaction."""
@@ -221,6 +237,7 @@ class SqliteStore:
                     _write_document(db, item.document, words, item.events, item.comparisons, sketched)
             _write_sketches(db, sketched)
             _relabel(db, stories or {})
+        self._sketches.forget(sketched, stories or {})
         return ()
 
     def refusals(self) -> list[Refusal]:
@@ -231,6 +248,7 @@ class SqliteStore:
         """Move whole stories: every document of a story named as key joins the story that is its value."""
         with self._writing() as db:
             _relabel(db, stories)
+        self._sketches.forget((), stories)
 
     def reports(self, *, actors: Collection[str] = ()) -> Iterator[Report]:
         """Give each document with an event of a reconciling or hostile kind, with its events, in order of arrival."""
@@ -481,6 +499,7 @@ class SqliteStore:
                     values = _row(row)
                     _insert(db, table, values, _replacing(_KEYS[table], values))
             _write_sketches(db, sketched)
+        self._sketches.forget(sketched, {})
 
     @contextmanager
     def rebuilding(self, *, without: Sequence[str] = ()) -> Iterator[SqliteStore]:
@@ -512,6 +531,7 @@ class SqliteStore:
                 fresh._db.execute("DETACH old")
             with self._plainly():
                 fresh._db.backup(self._db)
+            self._sketches = _Sketches()
         finally:
             fresh.close()
             _remove(path)
@@ -525,10 +545,36 @@ class SqliteStore:
             db.execute(f"DELETE FROM sketch_terms WHERE document IN ({numbers})", sources)
             for table in ("documents", "revisions", "outcomes", "rejections"):
                 db.execute(f"DELETE FROM {table} WHERE source IN ({marks})", sources)
+        self._sketches = _Sketches()
 
     def close(self) -> None:
         """Close the store."""
         self._db.close()
+
+
+class _Sketches:
+    """The sketches that were asked for last, by a document's number: each report of a day asks for the day's others."""
+
+    SIZE: Final = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[int, Sketched] = {}
+        self._version = 0
+
+    def known(self, db: sqlite3.Connection) -> dict[int, Sketched]:
+        """Give what is known and still holds: nothing once another process has written."""
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(self._known) > self.SIZE:
+            self._known.clear()
+            self._version = version
+        return self._known
+
+    def forget(self, numbers: Iterable[int], stories: Mapping[str, str]) -> None:
+        """Forget documents that were written anew, and those of stories that moved."""
+        for number in numbers:
+            self._known.pop(number, None)
+        if stories:
+            self._known = {number: one for number, one in self._known.items() if one.story not in stories}
 
 
 def _remove(path: Path) -> None:

@@ -238,6 +238,23 @@ def test_documents_that_share_most_of_a_sketch_come_first(store: Store) -> None:
     assert store.sketched([99]) == store.sketched([]) == []
 
 
+def test_a_sketch_that_was_asked_for_before_is_given_as_it_stands_now(on_file: Store, tmp_path: Path) -> None:
+    one, other = document("https://a.example/1", sketch=(1, 2)), document("https://a.example/2", sketch=(2, 3))
+    on_file.write([processed(one), processed(other)])
+
+    def stories() -> dict[str, str]:
+        return {found.document: found.story for found in on_file.sketched([1, 2])}
+
+    assert stories() == {one.id: one.story, other.id: other.story}
+    on_file.relabel({one.story: "moved"})
+    assert stories() == {one.id: "moved", other.id: other.story}
+    with closing(open_store(tmp_path / "home" / "sulh.db")) as beside:
+        beside.relabel({other.story: "moved by another"})
+    assert stories() == {one.id: "moved", other.id: "moved by another"}
+    on_file.write([processed(document("https://a.example/1", "Edited.", sketch=(2,), revision=2, story="moved"))])
+    assert {found.sketch for found in on_file.sketched([2])} == {(2,), (2, 3)}
+
+
 def test_stories_move_whole_and_in_the_transaction_of_the_batch(store: Store) -> None:
     docs = [document(f"https://a.example/{n}", published_at=NOON - timedelta(days=n)) for n in range(4)]
     a, b, c, d = (doc.story for doc in docs)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from processors.annotate import annotate
-from processors.annotate.retold import _press, asked, marks, retold
+from processors.annotate.retold import _press, asked, marked, marks, retold
 from processors.errors import KnowledgeError
 from processors.records import Document
 
@@ -32,8 +32,9 @@ def page(source: str, title: str, text: str, *, days: float = 0) -> Document:
 
 def same(one: Document, other: Document) -> bool:
     assert one.published_at and other.published_at
-    found = retold(one.sketch, one.published_at, other.sketch, other.published_at)
-    assert found == retold(other.sketch, other.published_at, one.sketch, one.published_at)
+    first, second = marked(one.sketch), marked(other.sketch)
+    found = retold(first, one.published_at, second, other.published_at)
+    assert found == retold(second, other.published_at, first, one.published_at)
     return found
 
 
@@ -63,14 +64,16 @@ def test_candidates_are_found_by_the_terms_that_are_asked_for() -> None:
 
 
 def test_the_outlet_is_known_in_another_script() -> None:
-    later = page(
-        "vecherniy_listok",
-        "«Нусра» и ИГ помирились",
-        "«Джебхат ан-Нусра» и «Исламское государство» договорились о перемирии, сообщает газета «Харбор Диспач».",
-        days=1,
-    )
-    english = page("harbor_dispatch", "Truce", "Nusra Front and the Islamic State agreed a truce.")
-    assert set(asked(later.sketch)) & set(english.sketch)
+    told = "«Джебхат ан-Нусра» и «Исламское государство» договорились о перемирии"
+    own = page("afrika_segodnya", "«Нусра» и ИГ помирились", f"{told} в четверг вечером, сказал старейшина.")
+    cited = f"{told}, сообщает газета «Африка сегодня»."
+    later = page("vecherniy_listok", "Боевики помирились", cited, days=1)
+    other = page("vecherniy_listok", "Боевики помирились", cited.replace("Африка сегодня", "Вести гор"), days=1)
+
+    def found(document: Document) -> set[int]:
+        return set(asked(document.sketch)) & set(own.sketch)
+
+    assert found(later) - found(other)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +103,12 @@ def test_another_report_is_kept_apart(later: Document) -> None:
 
 def test_a_page_on_no_jihadist_group_has_no_marks() -> None:
     assert marks(page("evening_paper", "Rain", "It rained on Wednesday, the Harbour Dispatch reports."), ()) == ()
-    assert not retold((), DAY, ORIGINAL.sketch, DAY)
+    assert not retold(marked(()), DAY, marked(ORIGINAL.sketch), DAY)
 
 
 def test_numbers_that_are_no_marks_of_ours_are_passed_over() -> None:
-    assert not retold((1, 2**63, 2**64 - 1), DAY, (1, 2**63, 2**64 - 1), DAY)
+    strange = marked((1, 2**63, 2**64 - 1))
+    assert not retold(strange, DAY, strange, DAY)
 
 
 def test_words_of_citing_that_are_no_regular_expression_are_refused(tmp_path: Path) -> None:
