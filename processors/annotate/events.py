@@ -43,6 +43,8 @@ from processors.annotate.likeness import (
     MARKS,
     SUPPOSED,
     Guess,
+    Likeness,
+    Weighing,
     Word,
     likeness_of,
     nearest,
@@ -50,6 +52,7 @@ from processors.annotate.likeness import (
 from processors.annotate.likeness import OLD as LONG_AGO
 from processors.annotate.likeness import words as weighed
 from processors.annotate.parties import REBELS, across, camp_of, is_state, line_of, parent_of, settle
+from processors.annotate.reading import FIRED, LEAST, Candidate, Text, reading
 from processors.imagined import imagined
 from processors.knowledge import load, wrong
 from processors.records import (
@@ -68,27 +71,20 @@ from processors.records import (
 )
 from processors.sentences import sentences
 
-HERE, ABOUT = 0.5, 0.6
-"""How sure the words of a sentence must be of a kind: between two groups that it names, or the two that the text is
-about. Of .4 to .6 and .4 to .75, F1 over 300 labelled texts that neither rules nor examples were made with moves by two
-points and is a point higher at .4; but there short sentences that tell nothing are taken for something, and with .4 for
-both three real articles instead of one tell of deals that nobody made."""
+Named = Mapping[Field, tuple[Mention, ...]]
+"""The groups that a document's headline and text name, in this order."""
 
-DEAL_HERE, DEAL_ABOUT = 0.6, 0.8
-"""The same for what reconciles: with less, of the alerts in those texts two more in a hundred are false, one of them of
-an offer that was turned down; with .7 and .8 three in a hundred are lost."""
+LIKELY = 0.35
+"""How likely a text must tell, all its sentences taken together, what no frame found."""
+
+DEAL = 0.45
+"""The same for what reconciles."""
 
 TOGETHER: frozenset[Kind] = frozenset({"truce", "pact", "merger", "cooperation", "coalition", "negotiation"})
 """What more than two groups do as one."""
 
 POINTERS = frozenset(("pair", "rival", "self"))
 """The lists of words by which a sentence without names means groups that were named."""
-
-
-def _least(kind: Kind, *, here: bool) -> float:
-    if kind in RECONCILING:
-        return DEAL_HERE if here else DEAL_ABOUT
-    return HERE if here else ABOUT
 
 
 def learned(rule: str) -> bool:
@@ -102,9 +98,6 @@ AGAINST = HOSTILE - {"defection"}
 NO = frozenset({"kind:refusal", "kind:ultimatum"})
 """The cues beside which words alone tell of no reconciliation: of clashes and refusals that raised an alert by their
 words half held one."""
-
-LEFT_TO_FRAMES: frozenset[Kind] = frozenset({"coalition"})
-"""What words alone do not tell: of six coalitions so found in the labelled items none was right."""
 
 OF_KIN: frozenset[Kind] = frozenset({"pledge", "split", "merger", "defection", "refusal"})
 """What may be told by its words of a group and its own branch, which are mostly named side by side."""
@@ -128,10 +121,7 @@ def explain(document: Document) -> tuple[Explained, ...]:
     """Give for each event of the document how it was found: clause, cue, layout, names and what turned it."""
     context = _Context(trace=[])
     kept = {event.id: event for event in _read(document, context)}
-    named = {
-        "title": mentions(document.title, document.language, context=document.text, day=document.published_at),
-        "text": mentions(document.text, document.language, context=document.title, day=document.published_at),
-    }
+    named = _named(document)
     told: dict[str, Explained] = {}
     for event, line, found in context.trace or ():
         if event.id in kept and event.id not in told:
@@ -139,30 +129,78 @@ def explain(document: Document) -> tuple[Explained, ...]:
     return tuple(told.values())
 
 
+def _named(document: Document) -> Named:
+    title, text, language, day = document.title, document.text, document.language, document.published_at
+    return {
+        "title": mentions(title, language, context=text, day=day),
+        "text": mentions(text, language, context=title, day=day),
+    }
+
+
 def _read(document: Document, context: _Context) -> tuple[Event, ...]:
-    if document.language not in LANGUAGES:
-        return ()
-    title = mentions(document.title, document.language, context=document.text, day=document.published_at)
-    text = mentions(document.text, document.language, context=document.title, day=document.published_at)
-    actors = {mention.actor for mention in (*title, *text)}
-    # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
-    if len(actors) < 2 and not any(is_state(actor) for actor in actors):
-        return ()
-    reader = reader_of(document.language)
-    context.topic = _topic(title, text)
-    found: dict[str, Event] = {}
-    fields: tuple[tuple[Field, tuple[Mention, ...]], ...] = (("title", title), ("text", text))
-    for name, named in fields:
-        for event in reader.read(document, name, named, context):
-            found.setdefault(event.id, event)
-    for event in _weighed(context.guesses, found.values()):
+    found = _framed(document, context)
+    for event in tuple(_weighed(_likely(document, context), found.values())):
         found.setdefault(event.id, event)
     if not found:
         return ()
     told = _settled(_happened(document, found.values()))
-    if told and reader.looks_back(document):
+    if told and reader_of(document.language).looks_back(document):
         return tuple(replace(event, modality="looking-back") if _undated(event, document) else event for event in told)
     return told
+
+
+def _framed(document: Document, context: _Context, named: Named | None = None) -> dict[str, Event]:
+    """Give by their ids the events that frames find, and leave what else the text may tell in the context."""
+    if document.language not in LANGUAGES:
+        return {}
+    named = named or _named(document)
+    actors = {mention.actor for inside in named.values() for mention in inside}
+    # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
+    if len(actors) < 2 and not any(is_state(actor) for actor in actors):
+        return {}
+    reader = reader_of(document.language)
+    context.topic = _topic(named["title"], named["text"])
+    found: dict[str, Event] = {}
+    for name, inside in named.items():
+        for event in reader.read(document, name, inside, context):
+            found.setdefault(event.id, event)
+    told = {(_parties(event), event.kind) for event in found.values()}
+    context.candidates = tuple(context.gathered.candidates(told, frozenset(map(line_of, context.topic))))
+    return found
+
+
+def candidates(document: Document, *, named: Named, likeness: Likeness) -> tuple[Candidate[_Place], ...]:
+    """Give what the text may tell besides what frames find, from which `reading` learns what is right.
+
+    ``named`` are its groups beside those that the aliases find, ``likeness`` the weights to judge by.
+    """
+    context = _Context(likeness=likeness)
+    both: Named = {
+        field: tuple(
+            sorted(
+                (*given, *(one for one in found if all(one.end <= m.start or m.end <= one.start for m in given))),
+                key=lambda mention: mention.start,
+            )
+        )
+        for (field, found), given in zip(_named(document).items(), named.values(), strict=True)
+    }
+    _framed(document, context, both)
+    return context.candidates
+
+
+def _likely(document: Document, context: _Context) -> Iterator[tuple[float, Event]]:
+    """Give what the text tells by its words, its sentences taken together, each with how likely that is."""
+    weights = reading()
+    likely = [
+        (chance, one)
+        for one in context.candidates
+        if (chance := weights.chance(one.features)) >= (DEAL if one.kind in RECONCILING else LIKELY)
+    ]
+    for chance, one in likely:
+        joined = any(one.parties < other.parties and one.kind == other.kind for _, other in likely)
+        event = None if joined else reader_of(document.language).guessed(document, one.place, chance, context)
+        if event is not None:
+            yield chance, event
 
 
 def _weighed(guesses: Iterable[tuple[float, Event]], found: Collection[Event]) -> Iterator[Event]:
@@ -361,6 +399,19 @@ class _Group:
     """The object of an earlier cue, so no subject of a later one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A sentence that reminds of a kind, and of whom."""
+
+    name: Field
+    line: _Line
+    named: Sequence[Mention]
+    weighing: Weighing
+    guess: Guess
+    kind: Kind
+    parties: tuple[tuple[str, Role], ...]
+
+
 @dataclass(slots=True)
 class _Context:
     """What earlier sentences spoke of: their groups, latest last, and whether a state was among them."""
@@ -374,8 +425,14 @@ class _Context:
     trace: list[tuple[Event, _Line, _Found]] | None = None
     """Takes down how each event was found, where somebody asks."""
 
-    guesses: list[tuple[float, Event]] = field(default_factory=list)
-    """What sentences tell by their words, each with how sure that is."""
+    likeness: Likeness | None = None
+    """The weights of words to judge by, where not those of the language."""
+
+    gathered: Text[_Place] = field(default_factory=Text)
+    """What sentences remind of by their words."""
+
+    candidates: tuple[Candidate[_Place], ...] = ()
+    """What of it the text may tell besides what frames found."""
 
     deals: list[tuple[str, ...]] = field(default_factory=list)
     """The two parties of a deal or talks in each of the last sentences, nothing where there was none."""
@@ -703,46 +760,60 @@ class Reader:
             # Others act here, in a text about the two.
             return
         given.append("named" if here else "about")
-        weighing = likeness_of(self.cues.language).weigh(seen, given)
+        likeness = context.likeness or likeness_of(self.cues.language)
+        weighing = likeness.weigh(seen, given)
         pointed = bool(named) or not POINTERS.isdisjoint(line.marks)
-        guesses: dict[tuple[str, str], Guess] = {}
+        allowed: list[tuple[tuple[str, str], int, Guess]] = []
         for one, other in pairs:
-            guess = weighing.guess(frozenset((one, other)))
-            if guess is None or guess.share < _least(guess.kind, here=here) or guess.kind in LEFT_TO_FRAMES:
-                continue
-            if guess.kind == "clash" and not here and context.states:
-                # As likely as not the state is whom they fight.
-                continue
-            if guess.kind not in OF_KIN and (
-                parent_of(lines[one]) == lines[other] or parent_of(lines[other]) == lines[one]
-            ):
-                continue
             if camp_of(one) == camp_of(other) == "kurdish":
                 # Parts of one movement, which outlets name side by side.
                 continue
-            if any(_akin(guess.kind, kind) and not actors.isdisjoint((one, other)) for actors, kind in known):
-                # A frame has found whose truce it is.
-                continue
-            if any(actors == {one, other} and (kind in AGAINST) != (guess.kind in AGAINST) for actors, kind in sure):
-                # "Captured three villages from": how the two stand is said, whatever the words remind of.
-                continue
-            if guess.kind in RECONCILING and not NO.isdisjoint(given):
-                # "turned down the call to pledge": words of a pledge, and of what became of it.
-                continue
-            if guess.kind in RECONCILING and not pointed:
-                # "The truce there has held for ten months": whose truce a text about the two does not say.
-                continue
-            guesses[one, other] = guess
-        if not guesses:
-            return
-        self._part(line, named, context)
-        for actors, guess in _joint(guesses):
+            akin = parent_of(lines[one]) == lines[other] or parent_of(lines[other]) == lines[one]
+            for rank, guess in weighing.guesses(frozenset((one, other)), LEAST):
+                kind = guess.kind
+                if kind == "clash" and not here and context.states:
+                    # As likely as not the state is whom they fight.
+                    continue
+                if akin and kind not in OF_KIN:
+                    continue
+                if any(_akin(kind, framed) and not actors.isdisjoint((one, other)) for actors, framed in known):
+                    # A frame has found whose truce it is.
+                    continue
+                if any(actors == {one, other} and (framed in AGAINST) != (kind in AGAINST) for actors, framed in sure):
+                    # "Captured three villages from": how the two stand is said, whatever the words remind of.
+                    continue
+                if kind in RECONCILING and not NO.isdisjoint(given):
+                    # "turned down the call to pledge": words of a pledge, and of what became of it.
+                    continue
+                if kind in RECONCILING and not pointed:
+                    # "The truce there has held for ten months": whose truce a text about the two does not say.
+                    continue
+                allowed.append(((one, other), rank, guess))
+        context.gathered.sentences += len(pairs)
+        fired = {pair: guess for pair, rank, guess in allowed if not rank and guess.share >= FIRED}
+        joint = [(actors, guess) for actors, guess in _joint(fired) if len(actors) > 2]
+        together = {(pair, guess.kind) for actors, guess in joint for pair in combinations(actors, 2)}
+        told_here = [
+            *((actors, 0, guess, True) for actors, guess in joint),
+            *(
+                (pair, rank, guess, fired.get(pair) == guess and (pair, guess.kind) not in together)
+                for pair, rank, guess in allowed
+            ),
+        ]
+        for actors, rank, guess, is_told in told_here:
             settled = settle(guess.kind, (), (), [lines[actor] for actor in actors])
-            if settled is None or not {lines[actor] for actor in actors}.isdisjoint(line.excluded):
+            if settled is None:
                 continue
-            words = ", ".join(weighing.heaviest(guess)) if context.trace is not None else ""
-            event = self._guessed(document, name, line, guess, words, *settled, context)
-            context.guesses.append((guess.share, event))
+            kind, parties = settled
+            context.gathered.of(frozenset(line_of(actor) for actor, _ in parties), kind).add(
+                guess,
+                rank,
+                _Place(name, line, named, weighing, guess, kind, parties),
+                here=here,
+                title=name == "title",
+                cue=f"kind:{guess.kind}" in given,
+                fired=is_told,
+            )
 
     def _pairs(self, named: Sequence[Mention], context: _Context) -> tuple[list[tuple[str, str]], dict[str, str], bool]:
         """Give the pairs to weigh by their first names, the actor of each here, and whether the sentence names them."""
@@ -760,27 +831,27 @@ class Reader:
                 return [(one, other)], {one: about[0], other: about[1]}, False
         return [], {}, False
 
-    def _guessed(
-        self,
-        document: Document,
-        name: Field,
-        line: _Line,
-        guess: Guess,
-        words: str,
-        kind: Kind,
-        parties: tuple[tuple[str, Role], ...],
-        context: _Context,
-    ) -> Event:
-        """Give the event that the words tell, said by whom, where and when as for one that a frame found."""
+    def guessed(self, document: Document, place: _Place, chance: float, context: _Context) -> Event | None:
+        """Give the event that a text tells by its words, said by whom, where and when as for one that a frame found.
+
+        None where the sentence leaves one of its groups out of it.
+        """
+        line, guess = place.line, place.guess
+        self._part(line, place.named, context)
+        if any(actor in line.excluded for actor, _ in place.parties):
+            return None
         cue = next(
             (mark for mark in line.marks.get("frame", ()) if self.frames[mark.value].kind == guess.kind),
             Mark(0, 1, ""),
         )
-        frame = Frame(id=f"{kind}{LEARNED}", kind=kind, cue=(), parties=())
-        layout = f"none: its words, {guess.share:.0%} of their weight"
-        found = _Found(kind, parties, frame, cue.start, cue.end, layout, words)
+        frame = Frame(id=f"{place.kind}{LEARNED}", kind=place.kind, cue=(), parties=())
+        layout = (
+            f"none: its words have {guess.share:.0%} of their weight here, and the whole text makes it {chance:.0%}"
+        )
+        words = ", ".join(place.weighing.heaviest(guess)) if context.trace is not None else ""
+        found = _Found(place.kind, place.parties, frame, cue.start, cue.end, layout, words)
         line.told = {line.clauses[cue.start]}
-        event = self._event(document, name, line, found)
+        event = self._event(document, place.name, line, found)
         modality = event.modality
         if LONG_AGO in guess.turns:
             modality = "looking-back"

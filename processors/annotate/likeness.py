@@ -27,6 +27,8 @@ from processors.fold import STEMMERS
 from processors.records import Kind
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
+REPORTS: Final = EXAMPLES / "reports"
+"""Whole reports, an example a sentence: what they tell together is known, too."""
 
 LEARNED: Final = "@examples"
 """Ends the rule of an event that no frame found."""
@@ -153,9 +155,29 @@ def _telling(text: str) -> Telling:
     return Telling(words[0], frozenset(line_of(actor) for actor in parties), frozenset(words[2:]))  # type: ignore[arg-type]
 
 
-def digest_of(path: Path) -> str:
-    """Give what tells whether weights were learned from this file as it is."""
-    return sha256(path.read_bytes()).hexdigest()[:16]
+def files_of(language: str) -> tuple[Path, Path]:
+    """Give the files from which a language's weights are learned: single sentences, and reports."""
+    return EXAMPLES / f"{language}.txt", REPORTS / f"{language}.txt"
+
+
+def reports(path: Path) -> list[list[Example]]:
+    """Read the reports of a file, between which a line is empty: each its headline, then its sentences.
+
+    Raises KnowledgeError with file, line and what was expected.
+    """
+    read: list[list[Example]] = []
+    last = -1
+    for example in examples(path):
+        if example.line != last + 1:
+            read.append([])
+        read[-1].append(example)
+        last = example.line
+    return read
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Give what tells whether weights were learned from these files as they are."""
+    return sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
 
 
 class Word(NamedTuple):
@@ -287,16 +309,20 @@ class Weighing:
     sums: Sequence[float]
     """What all but the words beside names weigh."""
 
-    def guess(self, parties: frozenset[str]) -> Guess | None:
-        """Give what is likeliest told of two parties, or nothing where nothing is likelier than any kind."""
+    def guesses(self, parties: frozenset[str], least: float) -> list[tuple[int, Guess]]:
+        """Give each kind of at least this share with its place among all kinds and nothing at all, 0 the heaviest."""
         sums = self._sums(parties)
         kinds = sums[: self.likeness.kinds]
-        top = max(range(len(kinds)), key=kinds.__getitem__)
-        kind = self.likeness.columns[top]
-        if kind == NOTHING:
-            return None
         turns = frozenset(turn for turn, value in zip(TURNS, sums[len(kinds) :], strict=True) if value > 0)
-        return Guess(kind, _share(kinds, top), turns, parties)  # type: ignore[arg-type]
+        top = max(kinds)
+        shares = [math.exp(value - top) for value in kinds]
+        whole = sum(shares)
+        ranked = sorted(range(len(kinds)), key=kinds.__getitem__, reverse=True)
+        return [
+            (rank, Guess(kind, shares[at] / whole, turns, parties))  # type: ignore[arg-type]
+            for rank, at in enumerate(ranked)
+            if shares[at] >= least * whole and (kind := self.likeness.columns[at]) != NOTHING
+        ]
 
     def _sums(self, parties: frozenset[str]) -> list[float]:
         sums = list(self.sums)
@@ -317,10 +343,6 @@ class Weighing:
                 weighed[feature] = alone[column]
         heaviest = sorted(weighed, key=weighed.__getitem__, reverse=True)[:4]
         return tuple(feature for feature in heaviest if weighed[feature] > 0)
-
-
-def _share(sums: Sequence[float], at: int) -> float:
-    return 1 / sum(math.exp(other - sums[at]) for other in sums)
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sulh.evaluate import evaluate, falls, floors_in, labelled
+from sulh.exercise import exercise
 from sulh.pipeline import registers_of
 
 HERE = Path(__file__).parent
@@ -23,6 +24,14 @@ def test_no_figure_falls_below_its_floor(folder: str, floors: str, reconciled: i
     found = evaluate(items, registers_of(None), advance=lambda steps=1: None)
     assert falls(found, floors_in(HERE / floors)) == []
     assert len(found.wrongly_reconciled()) <= reconciled
+
+
+def test_each_cue_is_exercised_by_an_item() -> None:
+    # A phrase that is written so that no sentence can match it is found here, not by an analyst.
+    items = [item for folder in ("items", "cues") for path in (HERE / folder).glob("*.yml") for item in labelled(path)]
+    found = exercise(items)
+    assert len(found) == 5
+    assert {cue for one in found for cue in one.silent} == set()
 
 
 def test_the_set_is_as_large_and_as_hard_as_it_claims() -> None:

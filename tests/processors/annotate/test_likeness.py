@@ -10,7 +10,7 @@ import pytest
 from processors.annotate.events import events, explain, learned, reader_of
 from processors.annotate.learn import learn
 from processors.annotate.lexicon import LANGUAGES
-from processors.annotate.likeness import EXAMPLES, Likeness, digest_of, examples, features, likeness_of
+from processors.annotate.likeness import EXAMPLES, Likeness, digest_of, examples, features, files_of, likeness_of
 from processors.errors import KnowledgeError
 from processors.records import Language
 from tests.pages import page
@@ -19,7 +19,7 @@ from tests.pages import page
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_weights_were_learned_from_the_sentences_as_they_are(language: str) -> None:
     # Whoever changes a sentence runs `make learn`, or what it teaches is not judged by.
-    assert likeness_of(language).learned_from == digest_of(EXAMPLES / f"{language}.txt")
+    assert likeness_of(language).learned_from == digest_of(files_of(language))
     frames = {feature.removeprefix("frame:") for feature in likeness_of(language).features() if "frame:" in feature}
     assert frames <= set(reader_of(language).frames), "weights of frames that are gone"
 
@@ -90,11 +90,11 @@ def test_a_sentence_that_an_analyst_adds_teaches_the_next_one(tmp_path: Path) ->
         "truce boko-haram+iswap\t{ISWAP|iswap} smoked the pipe of peace with {Boko Haram|boko-haram}.",
     ]
     path.write_text("\n".join(taught) + "\n", encoding="utf-8")
-    reader, likeness = reader_of("en"), Likeness(learn(path, "en", least=0))
+    reader, likeness = reader_of("en"), Likeness(learn([path], "en", least=0))
     (last,) = examples(path)[-1:]
     seen, marks = reader.seen(last.text.replace("pipe", "long pipe"), last.names)
-    guess = likeness.weigh(seen, [*marks, "named"]).guess(frozenset({"boko-haram", "iswap"}))
-    assert guess is not None and guess.kind == "truce" and not guess.turns
+    (rank, guess), *_ = likeness.weigh(seen, [*marks, "named"]).guesses(frozenset({"boko-haram", "iswap"}), 0)
+    assert rank == 0 and guess.kind == "truce" and not guess.turns
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -106,7 +106,7 @@ def test_a_sentence_weighs_what_was_learned_of_its_features(language: Language) 
         for one in examples(EXAMPLES / f"{language}.txt")
         if one.told and len(one.names) > 1
         for seen, marks in [reader_of(language).seen(one.text, one.names)]
-        if (guess := likeness.weigh(seen, marks).guess(one.told[0].parties)) is not None
+        for _, guess in likeness.weigh(seen, marks).guesses(one.told[0].parties, 0)
     )
     sums = list(likeness.bias)
     for feature, value in given.items():
