@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 
 from processors.knowledge import Knowledge, load
 from processors.records import (
+    LEARNED,
     RECONCILING,
     Alert,
     Attribution,
@@ -418,9 +419,12 @@ def _outweighs(no: _Bid, bid: _Bid) -> bool:
 
     What is told first is the news: whoever begins with the denial repeats what is denied. Fighting comes first in many
     a report of how it ended, so it counts only in a headline that says nothing of a deal; and pledges and swaps are
-    news beside any fight.
+    news beside any fight. That two fight or part is read from the words of many a sentence on how they made it up: it
+    counts where a frame found it.
     """
     for event in no.events:
+        if event.kind in HOSTILE_ACTS and event.rule.endswith(LEARNED):
+            continue
         if event.kind == "clash":
             if event.field == "title" and bid.events[0].field == "text" and bid.kinds <= CALM:
                 return True

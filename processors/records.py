@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 Language = Literal["ar", "en", "ru", "fr", "tr", "und"]
 """ISO 639-1 code of a language that sulh reads, or ``und`` where it abstains."""
@@ -37,6 +37,9 @@ Kind = Literal[
 
 RECONCILING: frozenset[str] = frozenset({"truce", "pact", "merger", "pledge", "cooperation", "negotiation", "swap"})
 """The kinds of which `article-claims` says: two groups on rival sides made, sought, or are making one."""
+
+LEARNED: Final = "@examples"
+"""Ends the rule of an event that no frame found, told by its words."""
 
 HOSTILE: frozenset[str] = frozenset({"clash", "split", "refusal", "ultimatum", "defection"})
 """The kinds that cannot be true beside a reconciliation of the same two at the same time."""

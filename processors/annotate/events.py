@@ -39,7 +39,6 @@ from processors.annotate.lexicon import (
 from processors.annotate.likeness import (
     DENIED,
     EXAMPLES,
-    LEARNED,
     MARKS,
     SUPPOSED,
     Guess,
@@ -57,6 +56,7 @@ from processors.imagined import imagined
 from processors.knowledge import load, wrong
 from processors.records import (
     HOSTILE,
+    LEARNED,
     RECONCILING,
     Attribution,
     Document,
@@ -77,7 +77,7 @@ Named = Mapping[Field, tuple[Mention, ...]]
 LIKELY = 0.35
 """How likely a text must tell, all its sentences taken together, what no frame found."""
 
-DEAL = 0.45
+DEAL = 0.4
 """The same for what reconciles."""
 
 TOGETHER: frozenset[Kind] = frozenset({"truce", "pact", "merger", "cooperation", "coalition", "negotiation"})
@@ -208,6 +208,7 @@ def _weighed(guesses: Iterable[tuple[float, Event]], found: Collection[Event]) -
     told = {(event.kind, _parties(event)) for event in found}
     contacts = {_families(event) for event in found if event.kind in RECONCILING and event.polarity == "affirmed"}
     turned_down = {_families(event) for event in found if event.kind == "refusal" and event.modality != "looking-back"}
+    broken = {_families(event) for event in found if event.kind == "split" and event.modality != "looking-back"}
     for _, event in sorted(guesses, key=lambda guess: -guess[0]):
         unsure = event.polarity == "denied" or event.modality == "speculated" or event.kind == "negotiation"
         if _families(event) in contacts and (event.kind == "refusal" or (unsure and event.kind in RECONCILING)):
@@ -217,8 +218,13 @@ def _weighed(guesses: Iterable[tuple[float, Event]], found: Collection[Event]) -
         if event.kind in RECONCILING and not old and any(_families(event) <= parties for parties in turned_down):
             # What was offered and turned down: the words of the offer are told as well.
             continue
+        if event.kind == "truce" and not old and _families(event) in broken:
+            # "The truce held for a day": that it broke is what is told.
+            continue
         if event.kind == "refusal":
             turned_down.add(_families(event))
+        if event.kind == "split":
+            broken.add(_families(event))
         if (event.kind, _parties(event)) not in told:
             told.add((event.kind, _parties(event)))
             yield event

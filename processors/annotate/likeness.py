@@ -30,9 +30,6 @@ EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 REPORTS: Final = EXAMPLES / "reports"
 """Whole reports, an example a sentence: what they tell together is known, too."""
 
-LEARNED: Final = "@examples"
-"""Ends the rule of an event that no frame found."""
-
 NOTHING: Final = "none"
 ABOUT: Final = "about "
 DENIED: Final = "denied"

@@ -21,10 +21,9 @@ from unicodedata import normalize
 
 from processors.annotate.actors import ACTORS, mentions
 from processors.annotate.language import is_small
-from processors.annotate.likeness import LEARNED
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load
-from processors.records import RECONCILING, Document, Event
+from processors.records import LEARNED, RECONCILING, Document, Event
 
 _FIRST = 1 << 63
 """Marks lie from here on, a sketch's hashes below."""
