@@ -71,6 +71,9 @@ from processors.records import (
 )
 from processors.sentences import sentences
 
+UNNAMED = 0.5
+"""The same where the sentence that is surest of it does not name the groups."""
+
 Named = Mapping[Field, tuple[Mention, ...]]
 """The groups that a document's headline and text name, in this order."""
 
@@ -188,13 +191,21 @@ def candidates(document: Document, *, named: Named, likeness: Likeness) -> tuple
     return context.candidates
 
 
+def _least(kind: Kind, *, named: bool) -> float:
+    if not named:
+        return UNNAMED
+    return DEAL if kind in RECONCILING else LIKELY
+
+
 def _likely(document: Document, context: _Context) -> Iterator[tuple[float, Event]]:
     """Give what the text tells by its words, its sentences taken together, each with how likely that is."""
     weights = reading()
     likely = [
         (chance, one)
         for one in context.candidates
-        if (chance := weights.chance(one.features)) >= (DEAL if one.kind in RECONCILING else LIKELY)
+        # A sentence that does not name them must tell it first of all.
+        if (one.place.here or one.features["fired"])
+        and (chance := weights.chance(one.features)) >= _least(one.kind, named=one.place.here)
     ]
     for chance, one in likely:
         joined = any(one.parties < other.parties and one.kind == other.kind for _, other in likely)
@@ -416,6 +427,8 @@ class _Place:
     guess: Guess
     kind: Kind
     parties: tuple[tuple[str, Role], ...]
+    here: bool
+    """It names them."""
 
 
 @dataclass(slots=True)
@@ -765,6 +778,9 @@ class Reader:
         if not here and "elsewhere" in line.marks:
             # Others act here, in a text about the two.
             return
+        if line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟")):
+            # Whoever asks tells nothing.
+            return
         given.append("named" if here else "about")
         likeness = context.likeness or likeness_of(self.cues.language)
         weighing = likeness.weigh(seen, given)
@@ -814,7 +830,7 @@ class Reader:
             context.gathered.of(frozenset(line_of(actor) for actor, _ in parties), kind).add(
                 guess,
                 rank,
-                _Place(name, line, named, weighing, guess, kind, parties),
+                _Place(name, line, named, weighing, guess, kind, parties, here),
                 here=here,
                 title=name == "title",
                 cue=f"kind:{guess.kind}" in given,
@@ -1693,6 +1709,7 @@ class Reader:
 
 
 _SIGN = re.compile(r"[;:؛—,،]|(?<=\s)[-–](?=\s)")
+_CLOSING = " \"'”’»)\u00a0\u202f"
 _HYPHENS = frozenset("-‐‑")
 _COMMAS = frozenset(",،")
 _QUOTES = frozenset('"“”«»„;:؛')

@@ -68,7 +68,7 @@ def test_a_sentence_without_an_event_is_read_by_its_words(tmp_path: Path) -> Non
     words = "    words: {en: [grazing, pasture*], fr: [paturage*]}\n"
     known = registers(
         tmp_path,
-        f"  - id: N1\n    statement: Quarrels over grazing drove JNIM and ISGS apart.\n{words}",
+        f"  - id: N1\n    statement: Grazing matters to JNIM and to ISGS along the river.\n{words}",
         "  - id: N2\n    statement: JNIM has the better administrators and accountants.\n",
     )
     at = datetime(2021, 1, 5, tzinfo=UTC)
