@@ -71,17 +71,19 @@ from processors.records import (
 )
 from processors.sentences import sentences
 
+LIKELY = 0.35
+"""How likely a text must tell, all its sentences taken together, what no frame found. Of .25 to .4, F1 over 600
+labelled texts is alike up to .35, where precision is highest, and a point lower at .4."""
+
+DEAL = 0.4
+"""The same for what reconciles: with .35 a labelled refusal raises an alert, with .45 one alert in fifty is lost."""
+
 UNNAMED = 0.5
-"""The same where the sentence that is surest of it does not name the groups."""
+"""The same where the sentence that is surest of it does not name the groups: of .35, .5 and .6 the most precise at the
+same F1."""
 
 Named = Mapping[Field, tuple[Mention, ...]]
 """The groups that a document's headline and text name, in this order."""
-
-LIKELY = 0.35
-"""How likely a text must tell, all its sentences taken together, what no frame found."""
-
-DEAL = 0.4
-"""The same for what reconciles."""
 
 TOGETHER: frozenset[Kind] = frozenset({"truce", "pact", "merger", "cooperation", "coalition", "negotiation"})
 """What more than two groups do as one."""

@@ -25,7 +25,7 @@ LEAST: Final = 0.05
 """Of a smaller share nothing is kept."""
 
 FIRED: Final = 0.3
-"""The share from which the heaviest kind of a sentence counts as told there: of .3, .4 and .5 the best, by little."""
+"""The share from which the heaviest kind of a sentence counts as told there: a choice; its weight is learned."""
 
 _EDGE: Final = 0.002
 """Shares nearer to 0 or 1 are all alike."""
