@@ -20,7 +20,6 @@ from typing import NamedTuple, Protocol
 
 from processors.knowledge import Knowledge, load
 from processors.records import (
-    LEARNED,
     RECONCILING,
     Alert,
     Attribution,
@@ -32,6 +31,7 @@ from processors.records import (
     Signal,
     State,
     digest,
+    learned,
 )
 from processors.sentences import sentences
 from processors.terms import TermLanguage, Terms
@@ -423,7 +423,7 @@ def _outweighs(no: _Bid, bid: _Bid) -> bool:
     counts where a frame found it.
     """
     for event in no.events:
-        if event.kind in HOSTILE_ACTS and event.rule.endswith(LEARNED):
+        if event.kind in HOSTILE_ACTS and learned(event.rule):
             continue
         if event.kind == "clash":
             if event.field == "title" and bid.events[0].field == "text" and bid.kinds <= CALM:

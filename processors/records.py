@@ -41,6 +41,12 @@ RECONCILING: frozenset[str] = frozenset({"truce", "pact", "merger", "pledge", "c
 LEARNED: Final = "@examples"
 """Ends the rule of an event that no frame found, told by its words."""
 
+
+def learned(rule: str) -> bool:
+    """Tell whether an event's rule is what example sentences taught rather than a frame."""
+    return rule.endswith(LEARNED)
+
+
 HOSTILE: frozenset[str] = frozenset({"clash", "split", "refusal", "ultimatum", "defection"})
 """The kinds that cannot be true beside a reconciliation of the same two at the same time."""
 

@@ -21,7 +21,7 @@ from pydantic import AfterValidator
 from pydantic import Field as Item
 
 from processors.alert import alert
-from processors.annotate.actors import ACTORS, Mention, rival
+from processors.annotate.actors import ACTORS, Mention, named_in, rival
 from processors.annotate.events import AGAINST
 from processors.compare import compare
 from processors.errors import KnowledgeError
@@ -41,7 +41,7 @@ from processors.records import (
 )
 from processors.register import Registers
 from processors.sentences import sentences
-from sulh.pipeline import Judged, KnownStories, judge_document, named_in
+from sulh.pipeline import Judged, KnownStories, judge_document
 from sulh.stores import Report
 
 Task = Literal["language", "headlines", "events", "comparisons", "contradicts", "alerts", "stories", "caution"]

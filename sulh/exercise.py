@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from processors.annotate.events import explain, learned, reader_of
+from processors.annotate.events import explain, reader_of
 from processors.annotate.lexicon import LANGUAGES
 from processors.knowledge import row_of
-from processors.records import Language
+from processors.records import Language, learned
 from sulh.evaluate import Labelled, document_of, told
 
 Cue = tuple[str, str]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from processors.annotate import actors
-from processors.annotate.events import Explained, explain, learned
+from processors.annotate.events import Explained, explain
 from processors.knowledge import line_of, row_of
+from processors.records import learned
 from processors.register import Registers
 from sulh.pipeline import Judged
 

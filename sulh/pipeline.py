@@ -14,14 +14,14 @@ from typing import Any
 
 from processors.alert import Settled, alert
 from processors.annotate import annotate
-from processors.annotate.actors import ACTORS, Mention, mentions, rival
+from processors.annotate.actors import ACTORS, named_in, rival
 from processors.annotate.retold import asked
 from processors.annotate.story import assign
 from processors.archive import Archive, CaptureRef
 from processors.claims import read
 from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
-from processors.records import Alert, Capture, Comparison, Document, Event, Field, Rejection, Verdict
+from processors.records import Alert, Capture, Comparison, Document, Event, Rejection, Verdict
 from processors.register import Registers, load_registers
 from sulh.counts import count
 from sulh.digests import change
@@ -53,14 +53,6 @@ def judge_document(document: Document, registers: Registers) -> Judged:
     document, events = annotate(document)
     comparisons = compare(document, events, registers, named=named_in(document))
     return Judged(document=document, events=events, comparisons=comparisons)
-
-
-def named_in(document: Document) -> dict[Field, Sequence[Mention]]:
-    """Give the groups that a document's title and text name."""
-    return {
-        "title": mentions(document.title, document.language, context=document.text, day=document.published_at),
-        "text": mentions(document.text, document.language, context=document.title, day=document.published_at),
-    }
 
 
 def judge_capture(capture: Capture, registers: Registers) -> Judged | Rejection:
@@ -279,10 +271,10 @@ class Batch:
         return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
 
     def _with_story(self, document: Document) -> Document:
-        rows = {row.document: row for row in self.store.sketched(asked(document.sketch))}
-        for id, row in rows.items():
-            if row.story in self.stories:
-                rows[id] = replace(row, story=self.stories[row.story])
+        rows = {
+            row.document: replace(row, story=self.stories[row.story]) if row.story in self.stories else row
+            for row in self.store.sketched(asked(document.sketch))
+        }
         rows |= {other.id: sketched(other) for other in self.documents.values()}
         joined = assign(document.id, document, document.sketch, rows.values(), self._look_up)
         if joined.relabels:

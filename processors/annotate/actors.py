@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
@@ -29,6 +29,8 @@ import ahocorasick
 from pydantic import Field
 
 from processors.knowledge import Knowledge, load, wrong
+from processors.records import Document
+from processors.records import Field as Part
 
 Camp = Literal[
     "is",
@@ -538,6 +540,26 @@ def _seen(text: str, language: str) -> _Seen:
     folded = _fold(text)
     matches, scenes = _matches(index, text, folded, language)
     return _Seen(folded, matches, scenes)
+
+
+Named = Mapping[Part, tuple[Mention, ...]]
+"""The groups that a document's title and text name, in this order."""
+
+
+def named_in(document: Document) -> Named:
+    """Give the groups that a document's title and text name."""
+    title, text, language, day = document.title, document.text, document.language, document.published_at
+    return {
+        "title": mentions(title, language, context=text, day=day),
+        "text": mentions(text, language, context=title, day=day),
+    }
+
+
+def beside(given: Iterable[Mention], found: Iterable[Mention]) -> tuple[Mention, ...]:
+    """Give in order the mentions that are known, and those that were found where none of these stands."""
+    given = tuple(given)
+    more = (one for one in found if all(one.end <= known.start or known.end <= one.start for known in given))
+    return tuple(sorted((*given, *more), key=lambda mention: mention.start))
 
 
 # Events and marks ask for the same two: a document's title and its text.

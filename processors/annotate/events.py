@@ -18,7 +18,7 @@ from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from processors.annotate.actors import Mention, mentions
+from processors.annotate.actors import Mention, Named, beside, named_in
 from processors.annotate.lexicon import (
     FOLDER,
     FRENCH_WORD,
@@ -68,6 +68,7 @@ from processors.records import (
     Polarity,
     Role,
     digest,
+    learned,
 )
 from processors.sentences import sentences
 
@@ -82,19 +83,11 @@ UNNAMED = 0.5
 """The same where the sentence that is surest of it does not name the groups: of .35, .5 and .6 the most precise at the
 same F1."""
 
-Named = Mapping[Field, tuple[Mention, ...]]
-"""The groups that a document's headline and text name, in this order."""
-
 TOGETHER: frozenset[Kind] = frozenset({"truce", "pact", "merger", "cooperation", "coalition", "negotiation"})
 """What more than two groups do as one."""
 
 POINTERS = frozenset(("pair", "rival", "self"))
 """The lists of words by which a sentence without names means groups that were named."""
-
-
-def learned(rule: str) -> bool:
-    """Tell whether an event's rule is what example sentences taught rather than a frame."""
-    return rule.endswith(LEARNED)
 
 
 AGAINST = HOSTILE - {"defection"}
@@ -126,7 +119,7 @@ def explain(document: Document) -> tuple[Explained, ...]:
     """Give for each event of the document how it was found: clause, cue, layout, names and what turned it."""
     context = _Context(trace=[])
     kept = {event.id: event for event in _read(document, context)}
-    named = _named(document)
+    named = named_in(document)
     told: dict[str, Explained] = {}
     for event, line, found in context.trace or ():
         if event.id in kept and event.id not in told:
@@ -134,17 +127,9 @@ def explain(document: Document) -> tuple[Explained, ...]:
     return tuple(told.values())
 
 
-def _named(document: Document) -> Named:
-    title, text, language, day = document.title, document.text, document.language, document.published_at
-    return {
-        "title": mentions(title, language, context=text, day=day),
-        "text": mentions(text, language, context=title, day=day),
-    }
-
-
 def _read(document: Document, context: _Context) -> tuple[Event, ...]:
     found = _framed(document, context)
-    for event in tuple(_weighed(_likely(document, context), found.values())):
+    for event in _weighed(_likely(document, context), tuple(found.values())):
         found.setdefault(event.id, event)
     if not found:
         return ()
@@ -158,7 +143,7 @@ def _framed(document: Document, context: _Context, named: Named | None = None) -
     """Give by their ids the events that frames find, and leave what else the text may tell in the context."""
     if document.language not in LANGUAGES:
         return {}
-    named = named or _named(document)
+    named = named or named_in(document)
     actors = {mention.actor for inside in named.values() for mention in inside}
     # One group alone does nothing with or against another; with a state about, unnamed rebels may make a truce with it.
     if len(actors) < 2 and not any(is_state(actor) for actor in actors):
@@ -180,16 +165,7 @@ def candidates(document: Document, *, named: Named, likeness: Likeness) -> tuple
     ``named`` are its groups beside those that the aliases find, ``likeness`` the weights to judge by.
     """
     context = _Context(likeness=likeness)
-    both: Named = {
-        field: tuple(
-            sorted(
-                (*given, *(one for one in found if all(one.end <= m.start or m.end <= one.start for m in given))),
-                key=lambda mention: mention.start,
-            )
-        )
-        for (field, found), given in zip(_named(document).items(), named.values(), strict=True)
-    }
-    _framed(document, context, both)
+    _framed(document, context, {field: beside(named[field], found) for field, found in named_in(document).items()})
     return context.candidates
 
 
@@ -263,7 +239,7 @@ def _akin(one: Kind, other: Kind) -> bool:
 
 
 def _joint(guesses: Mapping[tuple[str, str], Guess]) -> Iterator[tuple[tuple[str, ...], Guess]]:
-    """Give who is told of together: three or more groups of which each two do the same are parties of one event."""
+    """Give three or more groups of which each two do the same: they are parties of one event."""
     kinds: dict[Kind, list[tuple[str, str]]] = {}
     for pair, guess in guesses.items():
         kinds.setdefault(guess.kind, []).append(pair)
@@ -271,9 +247,6 @@ def _joint(guesses: Mapping[tuple[str, str], Guess]) -> Iterator[tuple[tuple[str
         actors = tuple(dict.fromkeys(actor for pair in pairs for actor in pair))
         if kind in TOGETHER and len(actors) > 2 and len(pairs) == len(actors) * (len(actors) - 1) // 2:
             yield actors, min((guesses[pair] for pair in pairs), key=lambda guess: guess.share)
-            continue
-        for pair in pairs:
-            yield pair, guesses[pair]
 
 
 HEADLINE_WEIGHT, LEAD_WEIGHT = 3, 2
@@ -704,7 +677,7 @@ class Reader:
                 if enough and not cue_elements.isdisjoint(numbers):
                     told += self._events(document, name, line, inside, context)
                     yield from (event for event, _ in told)
-                self._weigh(document, name, line, inside, context, told)
+                self._weigh(name, line, inside, context, told)
             self._remember(inside, context)
 
     def _remember(self, named: Sequence[Mention], context: _Context) -> None:
@@ -762,7 +735,6 @@ class Reader:
 
     def _weigh(
         self,
-        document: Document,
         name: Field,
         line: _Line,
         named: Sequence[Mention],
@@ -776,17 +748,19 @@ class Reader:
         pairs = [pair for pair in pairs if not all(map(is_state, pair))]
         if not pairs:
             return
+        if line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟")):
+            # Whoever asks tells nothing.
+            return
         seen, given = self._given(line, named)
         if not here and "elsewhere" in line.marks:
             # Others act here, in a text about the two.
             return
-        if line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟")):
-            # Whoever asks tells nothing.
-            return
         given.append("named" if here else "about")
         likeness = context.likeness or likeness_of(self.cues.language)
         weighing = likeness.weigh(seen, given)
-        pointed = bool(named) or not POINTERS.isdisjoint(line.marks)
+        # "Turned down the call to pledge" has the words of a pledge, and of what became of it. "The truce there holds":
+        # whose truce a text about the two does not say.
+        deals = NO.isdisjoint(given) and (bool(named) or not POINTERS.isdisjoint(line.marks))
         allowed: list[tuple[tuple[str, str], int, Guess]] = []
         for one, other in pairs:
             if camp_of(one) == camp_of(other) == "kurdish":
@@ -806,16 +780,12 @@ class Reader:
                 if any(actors == {one, other} and (framed in AGAINST) != (kind in AGAINST) for actors, framed in sure):
                     # "Captured three villages from": how the two stand is said, whatever the words remind of.
                     continue
-                if kind in RECONCILING and not NO.isdisjoint(given):
-                    # "turned down the call to pledge": words of a pledge, and of what became of it.
-                    continue
-                if kind in RECONCILING and not pointed:
-                    # "The truce there has held for ten months": whose truce a text about the two does not say.
+                if kind in RECONCILING and not deals:
                     continue
                 allowed.append(((one, other), rank, guess))
         context.gathered.sentences += len(pairs)
         fired = {pair: guess for pair, rank, guess in allowed if not rank and guess.share >= FIRED}
-        joint = [(actors, guess) for actors, guess in _joint(fired) if len(actors) > 2]
+        joint = tuple(_joint(fired))
         together = {(pair, guess.kind) for actors, guess in joint for pair in combinations(actors, 2)}
         told_here = [
             *((actors, 0, guess, True) for actors, guess in joint),

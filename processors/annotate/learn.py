@@ -18,8 +18,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, cast
 
-from processors.annotate.actors import mentions
-from processors.annotate.events import Named, candidates, reader_of
+from processors.annotate.actors import Named, beside, mentions
+from processors.annotate.events import candidates, reader_of
 from processors.annotate.lexicon import LANGUAGES
 from processors.annotate.likeness import (
     EXAMPLES,
@@ -41,27 +41,23 @@ STRENGTH = 10.0
 """The inverse of the regularisation. Over 300 labelled texts that nothing was made with, 5 to 20 are alike and 60 is a
 point of F1 below."""
 
+TOGETHER = 0.3
+"""The same for how a text is read; .03 and 1 are as good."""
+
 LEAST = 0.5
 """A weight below is left out: F1 over the same texts stays within half a point, and half of the weights are left;
 from 1 on it falls by two points and more."""
 
-
-TOGETHER = 0.3
-"""The same for how a text is read; .03 and 1 are as good."""
-
 LITTLE = 0.005
 """A weight below moves no chance by a hundredth."""
+
+_DAY = datetime(2015, 6, 1, tzinfo=UTC)
+"""When the reports came out, as far as it matters."""
 
 
 def rows(example: Example, language: str) -> Iterator[tuple[dict[str, float], str, frozenset[str], float]]:
     """Give for each two groups of an example what is weighed, the kind told, its turns, and the row's weight."""
-    given = example.names
-    found = [
-        mention
-        for mention in mentions(example.text, language)
-        if not any(mention.start < name.end and name.start < mention.end for name in given)
-    ]
-    named = sorted((*given, *found), key=lambda mention: mention.start)
+    named = beside(example.names, mentions(example.text, language))
     kinds: dict[frozenset[str], dict[str, frozenset[str]]] = defaultdict(dict)
     for told in example.told:
         for two in combinations(sorted(told.parties), 2):
@@ -139,29 +135,12 @@ def told_by(report: Sequence[Example], language: Language) -> tuple[Document, Na
     return document, {"title": title.names, "text": tuple(named)}, told
 
 
-_DAY = datetime(2015, 6, 1, tzinfo=UTC)
-"""When the reports came out, as far as it matters."""
-
-
 def taught_by(path: Path, language: Language, likeness: Likeness) -> Iterator[tuple[Mapping[str, float], bool]]:
     """Give for each candidate of a file's reports what speaks for and against it, and whether it is told."""
     for report in reports(path):
         document, named, told = told_by(report, language)
         for candidate in candidates(document, named=named, likeness=likeness):
             yield candidate.features, (candidate.parties, candidate.kind) in told
-
-
-def main(languages: list[str]) -> None:
-    """Learn the weights of these languages, all by default, and how to read texts, and write them by the examples."""
-    read: list[tuple[Mapping[str, float], bool]] = []
-    for language in LANGUAGES:
-        sentences, whole = files_of(language)
-        read += taught_by(whole, cast(Language, language), Likeness(learn([sentences], language)))
-        print(f"{language}: reports read", flush=True)
-        if not languages or language in languages:
-            _write(EXAMPLES / f"{language}.json", learn([sentences, whole], language))
-    every = [path for language in LANGUAGES for path in files_of(language)]
-    _write(READING, {"examples": digest_of(every), **learn_reading(read)})
 
 
 def learn_reading(taught: Sequence[tuple[Mapping[str, float], bool]]) -> dict[str, Any]:
@@ -177,6 +156,19 @@ def learn_reading(taught: Sequence[tuple[Mapping[str, float], bool]]) -> dict[st
         "bias": round(float(model.intercept_[0]), 3),
         "weights": {name: round(float(weight), 3) for name, weight in named if abs(weight) >= LITTLE},
     }
+
+
+def main(languages: list[str]) -> None:
+    """Learn the weights of these languages, all by default, and how to read texts, and write them by the examples."""
+    read: list[tuple[Mapping[str, float], bool]] = []
+    for language in LANGUAGES:
+        sentences, whole = files_of(language)
+        read += taught_by(whole, cast(Language, language), Likeness(learn([sentences], language)))
+        print(f"{language}: reports read", flush=True)
+        if not languages or language in languages:
+            _write(EXAMPLES / f"{language}.json", learn([sentences, whole], language))
+    every = [path for language in LANGUAGES for path in files_of(language)]
+    _write(READING, {"examples": digest_of(every), **learn_reading(read)})
 
 
 def _write(path: Path, learned: Mapping[str, Any]) -> None:

@@ -52,7 +52,6 @@ class Evidence(Generic[Place]):
     rank: int = 9
     """Its best place among the kinds of a sentence."""
     cue: bool = False
-    old: bool = False
     best: float = -1.0
     place: Place | None = None
     """Where it is surest, or where it fired."""
@@ -107,10 +106,9 @@ class Text(Generic[Place]):
     def candidates(self, told: Collection[tuple[Parties, Kind]], topic: Parties) -> Iterator[Candidate[Place]]:
         """Give what the text may tell besides what frames told."""
         kinds: dict[Parties, list[tuple[Kind, float]]] = {}
-        for (parties, kind), found in self.evidence.items():
-            kinds.setdefault(parties, []).append((kind, found.most))
         by_kind: dict[Kind, list[tuple[Parties, float]]] = {}
         for (parties, kind), found in self.evidence.items():
+            kinds.setdefault(parties, []).append((kind, found.most))
             by_kind.setdefault(kind, []).append((parties, found.most))
         framed: dict[Parties, set[Kind]] = {}
         for parties, kind in told:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from processors.annotate.actors import ACTORS, mentions
+from processors.annotate.actors import ACTORS, named_in
 from processors.annotate.language import is_small
 from processors.errors import KnowledgeError
 from processors.knowledge import Knowledge, load
-from processors.records import LEARNED, RECONCILING, Document, Event
+from processors.records import RECONCILING, Document, Event, learned
 
 _FIRST = 1 << 63
 """Marks lie from here on, a sketch's hashes below."""
@@ -154,15 +154,13 @@ def marks(document: Document, events: Iterable[Event]) -> tuple[int, ...]:
     if document.credit:
         cited |= {f"={document.credit.replace('-', '')}"} - names
         found.add(_mark(_Sort.AGENCY, document.credit))
-        found |= {
-            _mark(_Sort.CREDITS, f"{document.credit} {span} {document.language}") for span in (day // 2, day // 2 + 1)
-        }
+        found |= {_mark(_Sort.CREDITS, f"{document.credit} {span}") for span in near}
     found |= {_mark(_Sort.CITES, f"{name} {day // _SPAN}") for name in cited}
     found |= {_mark(_Sort.GROUP, group) for group in groups}
     for pair in combinations(sorted(groups), 2):
         found |= {_mark(_Sort.ABOUT, f"{pair} {span}") for span in near}
     # What words alone tell is right of a report and missed in its retelling too often to speak against the two.
-    told = [event for event in events if event.modality != "looking-back" and not event.rule.endswith(LEARNED)]
+    told = [event for event in events if event.modality != "looking-back" and not learned(event.rule)]
     for event in told:
         if event.kind in RECONCILING and event.polarity == "affirmed":
             parties = "+".join(sorted({_root(party.actor) for party in event.parties}))
@@ -263,10 +261,7 @@ def marked(sketch: tuple[int, ...]) -> Marked | None:
 
 
 def _groups(document: Document) -> set[str]:
-    language, day = document.language, document.published_at
-    title = mentions(document.title, language, context=document.text, day=day)
-    text = mentions(document.text, language, context=document.title, day=day)
-    lead = (mention.actor for mention in (*title, *text) if mention.start < _ABOUT)
+    lead = (mention.actor for inside in named_in(document).values() for mention in inside if mention.start < _ABOUT)
     return {_root(actor) for actor in lead if actor in ACTORS and ACTORS[actor].jihadist}
 
 

@@ -59,7 +59,7 @@ def sketch(text: str) -> tuple[int, ...]:
 
 def _ranks(shingles: Iterable[bytes]) -> list[int]:
     """Give for each a 32-bit value whose order has nothing to do with that of the checksum, which is linear."""
-    return [(sum * 0x9E3779B1 ^ sum >> 15) & 0xFFFFFFFF for sum in map(zlib.crc32, shingles)]
+    return [(value * 0x9E3779B1 ^ value >> 15) & 0xFFFFFFFF for value in map(zlib.crc32, shingles)]
 
 
 def same_story(one: Sequence[int], other: Sequence[int]) -> bool:

@@ -211,19 +211,15 @@ class SqliteStore:
             known = self._sketches.known(self._db)
             if unknown := [number for number in numbers if number not in known]:
                 rows = self._db.execute(
-                    "SELECT number, id, story, sketch, published_at, fetched_at FROM documents"
+                    "SELECT number, id AS document, story, sketch, published_at, fetched_at FROM documents"
                     " WHERE number IN (SELECT value FROM json_each(?))",
                     [json.dumps(unknown)],
                 )
-                for number, id, story, sketch, published_at, fetched_at in rows:
-                    known[number] = Sketched(
-                        document=id,
-                        story=story,
-                        sketch=tuple(json.loads(sketch)),
-                        published_at=datetime.fromisoformat(published_at) if published_at else None,
-                        fetched_at=datetime.fromisoformat(fetched_at),
-                    )
-            return [known[number] for number in numbers]
+                for row in _dicts(rows):
+                    number = row.pop("number")
+                    known[number] = Sketched.from_json(_plain(row))
+            # Another process may have taken one out in between.
+            return [known[number] for number in numbers if number in known]
 
     def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> tuple[()]:
         """Write outcomes with all they bring, and move stories, in one transaction."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from processors.annotate.events import events, explain, learned, reader_of
+from processors.annotate.events import events, explain, reader_of
 from processors.annotate.learn import learn
 from processors.annotate.lexicon import LANGUAGES
 from processors.annotate.likeness import EXAMPLES, Likeness, digest_of, examples, features, files_of, likeness_of
 from processors.errors import KnowledgeError
-from processors.records import Language
+from processors.records import Language, learned
 from tests.pages import page
 
 
