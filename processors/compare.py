@@ -67,6 +67,9 @@ REVERSED = 0.3
 HAPPENED: frozenset[str] = frozenset({*RECONCILING, "refusal", "statement", "attendance", "reinforcement"})
 """Kinds of claims about what happened, which a text has from somebody; what groups are like it may know itself."""
 
+LEAD = 3
+"""Sentences in which an outlet says from whom it has its news."""
+
 TOLD_ONCE: frozenset[Kind] = frozenset({*get_args(Kind)} & {*RECONCILING, "refusal", "ultimatum"})
 """Kinds of events whose source stands for all that a text tells of the same occasion."""
 
@@ -296,7 +299,7 @@ class _Index:
                         tuple(known[name] for name in statement.order or ()),
                         frozenset(known[name] for name in statement.all),
                         claim.since if claim.since and statement.time != "free" else date.min,
-                        claim.until + LAG if claim.until and statement.time != "free" else date.max,
+                        claim.until + LAG if claim.until and statement.time not in ("free", "after") else date.max,
                     )
                     entries.append(entry)
                     for name in entry.all:
@@ -378,7 +381,7 @@ class _Page:
         self.title = self._cut("title", document.title, index, told, named.get("title", ()))
         self.text = self._cut("text", document.text, index, told, named.get("text", ()))
         self.places = frozenset(n for cut in (*self.title, *self.text) for n in cut.names if PLACE in n)
-        self.relays = self.relays or any(_RELAYED in cut.names for cut in (*self.title, *self.text))
+        self.relays = self.relays or any(_RELAYED in cut.names for cut in (*self.title, *self.text[:LEAD]))
 
     def _cut(
         self, field: Field, text: str, index: _Index, events: Sequence[Event], names: Sequence[Named]
@@ -669,6 +672,8 @@ def _dated(
 ) -> _Part | None:
     if mode == "free" or not (claim.since or claim.until):
         return _Part(0.0, "", asked=False)
+    if mode == "after" and published is not None and claim.since and published >= claim.since:
+        return _Part(1.0, f"time: published {published}, after the claim's {claim.since}")
     since, until = claim.since or date.min + SLACK, claim.until or date.max - LAG
     if dated is not None and not since - SLACK <= dated <= until + SLACK:
         return None
@@ -801,8 +806,11 @@ def _statement_match(
     if negated and pattern.negated != "same":
         if pattern.negated == "nothing":
             return None
-        stance = "against" if stance == "for" else "for"
+        if pattern.negated != "needed":
+            stance = "against" if stance == "for" else "for"
         notes.append("with a negation beside it")
+    elif pattern.negated == "needed":
+        return None
     relayed = any(_relayed(sentence.hits, entry.all) for sentence in window)
     # An outlet names its source for what happened once, and then writes on as if it were fact.
     relayed = relayed or (page.relays and claim.kind in HAPPENED) or pattern.told == "others"

@@ -105,9 +105,11 @@ class StatementPattern(Knowledge):
     unless: tuple[str, ...] = ()
     """Concepts that show that the sentences are about something else."""
     stance: Stance = "for"
-    negated: Literal["opposite", "nothing", "same"] = "opposite"
-    """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation."""
-    time: Literal["free", "wanted", "needed"] = "free"
+    negated: Literal["opposite", "nothing", "same", "needed"] = "opposite"
+    """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation; ``needed``
+    where the claim says that it is not so."""
+    time: Literal["free", "after", "wanted", "needed"] = "free"
+    """As of events; ``after``: the concepts name the occasion itself, so that later texts may look back on it."""
     told: Literal["any", "others", "evidence"] = "any"
     """``others``: the concepts themselves name who says it ("officials"), so that a text only reports it.
     ``evidence``: whoever says so brings evidence, so that it supports the claim."""
