@@ -34,6 +34,7 @@ from processors.annotate.lexicon import (
     Places,
     fold,
     layout_of,
+    numbers_of,
     places,
 )
 from processors.annotate.likeness import (
@@ -455,6 +456,8 @@ class _Line:
     end: int
     spans: Sequence[tuple[int, int]]
     ids: Sequence[tuple[int, ...]]
+    numbers: Collection[int]
+    """The elements of phrases that any of the words is."""
     marks: dict[str, list[Mark]] = field(default_factory=dict)
     stage: int = 0
     """The stage of phrases to be found next."""
@@ -670,8 +673,8 @@ class Reader:
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
             if inside or context.states or context.pairs or context.topic:
-                line = _Line(text, start, end, words[first:last], ids[first:last])
-                numbers = {number for found in line.ids for number in found}
+                numbers = numbers_of(ids[first:last])
+                line = _Line(text, start, end, words[first:last], ids[first:last], numbers)
                 enough = len({mention.actor for mention in inside}) > 1 or not lone_elements.isdisjoint(numbers)
                 told: list[tuple[Event, str]] = []
                 if enough and not cue_elements.isdisjoint(numbers):
@@ -731,7 +734,8 @@ class Reader:
     def _line(self, text: str) -> _Line:
         """Give a whole text as one sentence."""
         spans = [match.span() for match in self.word.finditer(text)]
-        return _Line(text, 0, len(text), spans, [self.lexicon.look_up(text[start:end]) for start, end in spans])
+        ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
+        return _Line(text, 0, len(text), spans, ids, numbers_of(ids))
 
     def _weigh(
         self,
@@ -863,18 +867,9 @@ class Reader:
             line.stage += 1
 
     def _marked(self, line: _Line, stage: int) -> None:
-        triggers, match = self.lexicon.triggers[stage], self.lexicon.match
-        marks, ids = line.marks, line.ids
-        stop = len(ids)
-        for at, found in enumerate(ids):
-            for number in found:
-                if number not in triggers:
-                    continue
-                for phrase in triggers[number]:
-                    # Most phrases are one word, which the trigger itself is.
-                    end = at + 1 if len(phrase.steps) == 1 else match(phrase.steps, ids, at, stop)
-                    if end > at:
-                        marks.setdefault(phrase.mark, []).append(Mark(at, end, phrase.value))
+        marks = line.marks
+        for start, end, phrase in self.lexicon.found(stage, line.ids, line.numbers):
+            marks.setdefault(phrase.mark, []).append(Mark(start, end, phrase.value))
         neutral = marks.get("neutral", ())
         if neutral:
             for mark, values in marks.items():
