@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -583,7 +584,7 @@ class Reader:
         ):
             for phrase, amount in days.items():
                 self._add(kind, str(amount), phrase, "calendar", key, phrase)
-        for key, phrases in (("ago", calendar.ago), ("since", calendar.since)):
+        for key, phrases in (("ago", calendar.ago), ("since", calendar.since), ("until", calendar.until)):
             for number, phrase in enumerate(phrases):
                 self._add(key, "", phrase, "calendar", key, number)
         for place, names in places.places.items():
@@ -1500,11 +1501,15 @@ class Reader:
         clause = line.clauses[found.start]
         # Who calls for talks offers them; of all else a call tells that it has not happened.
         calls = () if found.kind in ("negotiation", "refusal", "clash", "split") else line.marks.get("calls", ())
+        # "Under the deal they will hand over the town": what is agreed will be, and is no guess.
+        agreed = found.kind in RECONCILING and "agreed" in line.marks
+        certain = {mark.start for mark in line.marks.get("future", ())} if agreed else ()
         return any(
             line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
             for mark in (*line.marks.get("hedge", ()), *calls)
+            if mark.start not in certain
             # "seeks a truce": seeking one is what they do, and no guess.
-            if found.kind != "negotiation" or not found.start <= mark.start < found.end
+            and (found.kind != "negotiation" or not found.start <= mark.start < found.end)
         )
 
     def _attribution(self, line: _Line, found: _Found) -> Attribution | None:
@@ -1600,7 +1605,10 @@ class Reader:
     def _date(self, line: _Line, found: _Found, document: Document) -> date | None:
         """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
         published = document.published_at.date() if document.published_at else None
-        since = {mark.end + step for mark in line.marks.get("since", ()) for step in range(3)}
+        # "Since March" and "until Friday" say how long, not when.
+        since = {
+            mark.end + step for name in ("since", "until") for mark in line.marks.get(name, ()) for step in range(3)
+        }
         heads = self._since(line, found)
         dates = sorted(
             (
@@ -1630,7 +1638,11 @@ class Reader:
                 if 0 <= at < len(words) and (number := _number(words[at])) and number <= 31 and not day:
                     day = number
                     seen.add(at)
-            for at in range(mark.end, min(len(words), mark.end + 2)):
+            # "November 2014", "12 November of 2014"; Turkish has the year in front: "2014 Kasım".
+            for at in (
+                *range(mark.end, min(len(words), mark.end + 2)),
+                *range(mark.start - 1, max(-1, mark.start - 4), -1),
+            ):
                 number = _number(words[at])
                 if 1990 <= number <= 2100:
                     year = number
@@ -1642,9 +1654,9 @@ class Reader:
                     continue
                 # The latest such month that is not in the future: news looks back more often than ahead.
                 year = published.year - (1 if month > published.month else 0)
-            if day or seen:
+            if day:
                 try:
-                    yield mark.start, date(year, month, day or 1)
+                    yield mark.start, date(year, month, day)
                 except ValueError:
                     continue
             elif (
@@ -1652,7 +1664,8 @@ class Reader:
                 or mark.end - mark.start > 1
                 or line.text[line.spans[mark.start][0]].isupper()
             ):
-                yield mark.start, date(year, month, 1)
+                # A month alone: its last day, so that it is not older than it can be.
+                yield mark.start, date(year, month, monthrange(year, month)[1])
         for at, word in enumerate(words):
             number = _number(word)
             # A year alone: its last day, so that "in 2013" is not older than it can be.

@@ -53,6 +53,8 @@ class Calendar(Knowledge):
     ago: tuple[str, ...]
     since: tuple[str, ...]
     """Words before a date from which something lasts: it says nothing of how long ago it is."""
+    until: tuple[str, ...] = ()
+    """Words before a date up to which something lasts."""
 
 
 class Cues(Knowledge):
@@ -94,6 +96,10 @@ class Cues(Knowledge):
     """Phrases that hold a marker's words without its meaning: "not only"."""
     deny: tuple[str, ...]
     hedge: tuple[str, ...]
+    future: tuple[str, ...] = ()
+    """The words of `hedge` that say when rather than whether: "will". Beside `agreed` they make nothing a maybe."""
+    agreed: tuple[str, ...] = ()
+    """Phrases for terms that are settled: "under the deal"."""
     calls: tuple[str, ...] = ()
     """Words of wishing: "called for", "should". What they govern has not happened, but for talks, which they may be."""
     hearsay: tuple[str, ...]
@@ -362,6 +368,8 @@ MARKED = (
     "neutral",
     "deny",
     "hedge",
+    "future",
+    "agreed",
     "calls",
     "hearsay",
     "past",
