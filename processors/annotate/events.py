@@ -1503,7 +1503,9 @@ class Reader:
         calls = () if found.kind in ("negotiation", "refusal", "clash", "split") else line.marks.get("calls", ())
         # "Under the deal they will hand over the town": what is agreed will be, and is no guess.
         agreed = found.kind in RECONCILING and "agreed" in line.marks
-        certain = {mark.start for mark in line.marks.get("future", ())} if agreed else ()
+        certain = {mark.start for mark in line.marks.get("future", ())} if agreed else set()
+        # "Auraient conclu", "reportedly": on somebody's word, however carefully put.
+        certain |= {at for mark in line.marks.get("hearsay", ()) for at in range(mark.start, mark.end)}
         return any(
             line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
             for mark in (*line.marks.get("hedge", ()), *calls)
