@@ -109,6 +109,8 @@ class Actor(Knowledge):
     """In its theatre not the name alone means it, but the name's branch, men or fighters there: "al-Qaeda's men"."""
     fought: tuple[str, ...] = ()
     """Groups outside the split between the Islamic State and the rest that it has fought, with lasting enmity."""
+    allied: tuple[str, ...] = ()
+    """Those of `fought` beside whom it stood for most of its time: what the two agree on is an alliance."""
     aliases: _Names
     members: _Names = _Names()
     """What its people are called: "Nusraites", игиловцы. They stand for the group."""
@@ -294,6 +296,7 @@ def _index(folder: Path = FOLDER) -> _Index:
         path, number = where[id]
         others = [("parent", actor.parent), ("predecessor", actor.predecessor)]
         others += [("fought", other) for other in actor.fought]
+        others += [("allied", other) for other in actor.allied]
         others += [("called", other) for other in actor.called]
         others += [("persons", other) for person in actor.persons for other in person.also]
         for key, other in others:

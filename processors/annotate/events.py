@@ -356,7 +356,9 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
             event = replace(event, kind="truce")
         if event.kind == "government-truce":
             own = tuple(party for party in event.parties if party.actor not in SPONSORS)
-            event = replace(event, parties=own or event.parties)
+            # Without another state it is the sponsor's own truce.
+            if any(is_state(party.actor) for party in own):
+                event = replace(event, parties=own)
         told.append(event)
     # One whose parties nobody names says nothing beside one whose are.
     named = any(event.kind == "government-truce" and event.parties for event in told)
@@ -1712,7 +1714,7 @@ _STRONGER: Mapping[Kind, frozenset[Kind]] = {
     "truce": frozenset({"refusal"}),
     "cooperation": frozenset({"merger", "pledge", "refusal"}),
     "coalition": frozenset({"truce", "merger"}),
-    "clash": frozenset({"coalition", "cooperation"}),
+    "clash": frozenset({"coalition", "cooperation", "pact"}),
     "merger": frozenset({"refusal"}),
 }
 """The kinds that say of the same parties in one sentence what a kind says, and more: "agreed a truce" is no pact."""
