@@ -108,6 +108,9 @@ SPOKEN: frozenset[Kind] = frozenset({"negotiation", "refusal", "ultimatum", "tru
 CUES, RELATIONS, TURNS = range(3)
 """The stages in which `lexicon` gives a file's phrases: what happens, who stands how, what turns it."""
 
+DENIED_WITHIN = 2
+"""Sentences behind a deal in which it is denied without being named: the next, or the one after who is quoted."""
+
 OLD = 180
 """Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""
 
@@ -435,6 +438,12 @@ class _Context:
     deals: list[tuple[str, ...]] = field(default_factory=list)
     """The two parties of a deal or talks in each of the last sentences, nothing where there was none."""
 
+    reported: tuple[Event, _Found] | None = None
+    """The deal affirmed last, which one of the next sentences may deny without naming it."""
+
+    since_reported: int = 0
+    """Sentences since."""
+
     def deal(self) -> tuple[str, ...]:
         """Give the parties of the deal told last, if within three sentences."""
         return next((pair for pair in reversed(self.deals[-3:]) if pair), ())
@@ -510,6 +519,8 @@ _HERE = Layout((), "", (), "", "the sentence's only two groups")
 _APART = Layout((), "", (), "", "the sentence's only two groups, named apart")
 _TOPIC = Layout((), "", (), "", "the two groups that the text is about")
 
+_BEFORE = "what a sentence before this one tells"
+
 LOOSE = frozenset((_HERE.text, _APART.text, _TOPIC.text))
 """Where no layout says how the parties stand around the cue."""
 
@@ -569,6 +580,11 @@ class Reader:
             for element, phrases in stage.items()
             if any(p.value in lone or p.mark in ("pair", "rival", "self", "rebels") for p in phrases)
         )
+        self.denial_elements = frozenset(
+            element
+            for element, phrases in self.lexicon.triggers[TURNS].items()
+            if any(phrase.mark == "deny" for phrase in phrases)
+        )
         # The words that begin a cue for which what the text is about is enough.
         about = {frame.id for frame in cues.frames if frame.reach == "text"}
         self.about_elements = self.lone_elements | {
@@ -620,7 +636,10 @@ class Reader:
             near = nearest(path, self.cues.language, event.kind, line.text[line.start : line.end])
             file, row, said, words = path, near.line, near.text, found.words
         else:
-            file, row, said = self.path, self.order[found.frame.id], self.lexicon.phrase(cue, "frame", line.ids)
+            file, row = self.path, self.order[found.frame.id]
+            said = self.lexicon.phrase(cue, "frame", line.ids)
+            if found.layout == _BEFORE:
+                said = self.lexicon.phrase(Mark(found.start, found.end, ""), "deny", line.ids)
             words = self._words_of(line, found.start, found.end)
         inside = [m for m in named if line.start <= m.start < line.end]
         return Explained(
@@ -682,7 +701,9 @@ class Reader:
                 told: list[tuple[Event, str]] = []
                 if enough and not cue_elements.isdisjoint(numbers):
                     told += self._events(document, name, line, inside, context)
-                    yield from (event for event, _ in told)
+                if not told and (denial := self._denied(document, name, line, inside, context)):
+                    told.append(denial)
+                yield from (event for event, _ in told)
                 self._weigh(name, line, inside, context, told)
             self._remember(inside, context)
 
@@ -719,7 +740,38 @@ class Reader:
                 event = self._event(document, name, line, one)
                 if context.trace is not None:
                     context.trace.append((event, line, one))
+                if event.kind in RECONCILING and event.polarity == "affirmed" and event.modality != "looking-back":
+                    context.reported, context.since_reported = (event, one), 0
                 yield event, one.layout
+
+    def _denied(
+        self, document: Document, name: Field, line: _Line, named: Sequence[Mention], context: _Context
+    ) -> tuple[Event, str] | None:
+        """Give the denial of the deal that one of the sentences before told: "Both groups denied it."."""
+        if context.reported is None:
+            return None
+        context.since_reported += 1
+        if context.since_reported > DENIED_WITHIN or self.denial_elements.isdisjoint(line.numbers):
+            return None
+        reported, how = context.reported
+        families = _families(reported)
+        if any((parent_of(m.actor) or line_of(m.actor)) not in families for m in named if not m.adjectival):
+            return None
+        self._part(line, named, context)
+        self._mark(line, TURNS)
+        denial = next(iter(line.marks.get("deny", ())), None)
+        others = {self.frames[mark.value].kind for mark in line.marks.get("frame", ())}
+        if denial is None or not all(_akin(kind, reported.kind) for kind in others):
+            return None
+        if any(denial.start - 5 <= mark.start < denial.start for mark in line.marks.get("negation", ())):
+            # "Neither confirmed nor denied".
+            return None
+        found = _Found(reported.kind, how.parties, how.frame, denial.start, denial.end, _BEFORE)
+        event = replace(self._event(document, name, line, found), polarity="denied")
+        if context.trace is not None:
+            context.trace.append((event, line, found))
+        context.reported = None
+        return event, found.layout
 
     def seen(self, text: str, named: Sequence[Mention]) -> tuple[list[Word], list[str]]:
         """Give what is weighed of a whole text: its words and the cues and marks in it."""
