@@ -71,7 +71,7 @@ def document(language: str) -> Document:
 
 def made(kind: str) -> tuple[tuple[type[Record], ...], list[dict[str, Any]]]:
     """Give the records that a kind of row holds, and rows of it with every field."""
-    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON])
+    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON], ("title", "text"))
     carried = rows.told(one.document, "ap")
     if kind == "documents":
         spoken = [rows.Placed.of(document(language), [EVENT], [COMPARISON]) for language in rows.LANGUAGES]
