@@ -69,12 +69,15 @@ def document(language: str) -> Document:
     )
 
 
+WORDS = ("truce", "truce agre")
+
+
 def made(kind: str) -> tuple[tuple[type[Record], ...], list[dict[str, Any]]]:
     """Give the records that a kind of row holds, and rows of it with every field."""
-    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON], ("title", "text"))
+    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON], WORDS)
     carried = rows.told(one.document, "ap")
     if kind == "documents":
-        spoken = [rows.Placed.of(document(language), [EVENT], [COMPARISON]) for language in rows.LANGUAGES]
+        spoken = [rows.Placed.of(document(language), [EVENT], [COMPARISON], WORDS) for language in rows.LANGUAGES]
         return (Document,), [rows.document_row(placed, origin="ap") for placed in spoken]
     if kind == "revisions":
         return (Document,), [rows.revision_row(one.document)]
