@@ -172,10 +172,10 @@ def test_each_language_has_its_own_analyzer_and_the_rest_a_plain_field() -> None
     analyzers = {"ar": "arabic", "en": "english", "fr": "french", "ru": "russian", "tr": "turkish"}
     for name in ("title_l", "text_l"):
         assert {key: about["analyzer"] for key, about in fields[name]["properties"].items()} == analyzers
-    abstained = rows.document_row(rows.Placed.of(document("und"), [], []), origin="d1")
+    abstained = rows.document_row(rows.Placed.of(document("und"), [], [], WORDS), origin="d1")
     assert "text_l" not in abstained
     assert fields["text"] == {"type": "text"}
-    assert rows.document_row(rows.Placed.of(document("ru"), [], []), origin="d1")["text_l"].keys() == {"ru"}
+    assert rows.document_row(rows.Placed.of(document("ru"), [], [], WORDS), origin="d1")["text_l"].keys() == {"ru"}
 
 
 def test_a_changed_mapping_has_another_schema() -> None:
