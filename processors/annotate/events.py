@@ -444,6 +444,9 @@ class _Context:
     since_reported: int = 0
     """Sentences since."""
 
+    governed: bool = False
+    """Whether the deal told last is one with a state."""
+
     def deal(self) -> tuple[str, ...]:
         """Give the parties of the deal told last, if within three sentences."""
         return next((pair for pair in reversed(self.deals[-3:]) if pair), ())
@@ -740,6 +743,8 @@ class Reader:
                 event = self._event(document, name, line, one)
                 if context.trace is not None:
                     context.trace.append((event, line, one))
+                if event.kind in _DEALING:
+                    context.governed = event.kind == "government-truce"
                 if event.kind in RECONCILING and event.polarity == "affirmed" and event.modality != "looking-back":
                     context.reported, context.since_reported = (event, one), 0
                 yield event, one.layout
@@ -1397,7 +1402,11 @@ class Reader:
         """Give the two groups that the text is about, where the sentence names no other."""
         if not context.topic:
             return ()
-        if "elsewhere" in line.marks and self.frames[cue.value].kind in RECONCILING:
+        kind = self.frames[cue.value].kind
+        if "elsewhere" in line.marks and kind in RECONCILING:
+            return ()
+        if context.governed and kind in _DEALING:
+            # "The truce appeared to hold": the one with the state that the text has told of.
             return ()
         lines = {line_of(a) for a in context.topic}
         here = {a for g in line.groups for a in g.actors} | {m.actor for m in line.loose} | set(line.excluded)
