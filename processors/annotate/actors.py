@@ -1092,7 +1092,9 @@ def _branch(index: _Index, plain: str, ground: _Ground, match: tuple[int, int, _
         (theatre,) = here
     else:
         theatre = ground.most
-    if not ((beside or regional) and branch) and _of_parent(index, plain, max(low, start - 60), start, end, min(high, end + 25)):
+    if not ((beside or regional) and branch) and _of_parent(
+        index, plain, max(low, start - 60), start, end, min(high, end + 25)
+    ):
         return alias.actor
     if regional:
         return max(regional, key=lambda actor: actor.since).id

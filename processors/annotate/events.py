@@ -112,8 +112,8 @@ DENIED_WITHIN = 2
 """Sentences behind a deal in which it is denied without being named: the next, or the one after who is quoted."""
 
 FIGHT_DENIED = 3
-"""Words from a word of fighting within which a negation denies it: further off it denies what is said of the fight, as in
-"would not be drawn into the war between them". Of 1 to 7, F1 of events is highest from 1 to 3."""
+"""Words from a word of fighting within which a negation denies it: further off it denies what is said of the fight, as
+in "would not be drawn into the war between them". Of 1 to 7, F1 of events is highest from 1 to 3."""
 
 OLD = 180
 """Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""

@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
+from processors.annotate.lexicon import LANGUAGES, told
 from processors.knowledge import Knowledge, load
 from processors.records import Language
 
@@ -51,8 +52,12 @@ _NOT_LATIN = re.compile(r"[əŋɓɗƙłąęśżźćńőűřěůťďňžšđčñ�
 _RUSSIAN = re.compile(r"[ыэ]|(?:тся|ться|лся|лась|лись|лось|ого|его)$")
 _TURKISH = re.compile(r"[ığşİĞŞ]")
 
+_NAMED = re.compile(r"\b[Aa]l-\w+|\b[A-Z]{2,}\b")
+"""What no small word is in a line or two: names with the Arabic article, and what is written in capitals."""
+
 _WORDS = Path(__file__).parent.parent / "cues" / "languages.yml"
 _WORD = re.compile(r"[^\W\d_]+")
+_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 class _Languages(Knowledge):
@@ -95,6 +100,9 @@ _FAINT = 0.1
 _SURE = 0.6
 """Chance from which another language is out of the question, or certain."""
 
+_TELLING_LETTERS = 4
+"""Letters from which a word of the subject tells its language: shorter ones mean something in several."""
+
 _ARABICS = {"arz": "ar", "ary": "ar"}
 _TURKIC = frozenset({"az", "crh", "tk", "ku"})
 _NOT_TURKISH = re.compile(r"[əqxwäňýňûêúʻñ]", re.IGNORECASE)
@@ -135,7 +143,9 @@ def _of(sample: str, hint: str) -> str | None:
     if most < 0.66 * letters or script == "other":
         return "und"
     lower = sample.replace("İ", "i").lower()
-    words = _WORD.findall(lower)
+    # "UN" and the "al" of names are small words elsewhere.
+    short = len(sample) < _ENOUGH_FOR_WORDS and not sample.isupper()
+    words = _WORD.findall(_NAMED.sub(" ", sample).lower() if short and script == "latin" else lower)
     shares = _shares(words)
     if script == "arabic":
         return _among(words, shares, hint, sample, len(_NOT_ARABIC.findall(lower)) > 0.01 * most, ("ar",))
@@ -208,6 +218,15 @@ def _among(
             return hint
         if top in ours and share > next_share and dict(ranked).get(top, 0) >= _FAINT:
             return top
+        subject, telling_words = _subject(words)
+        if subject in ours and telling_words >= (1 if subject == best else _TELLING):
+            return subject
+        # Names have the letters of wherever they come from.
+        plain = [word for word in _TOKEN.findall(sample) if word.islower()]
+        if len(plain) >= _TELLING:
+            (best, chance), (_, beside), *_ = [*_ranked(" ".join(plain)), ("", 0.0)]
+            if best in ours and chance >= max(_CHANCE, _MARGIN * beside):
+                return best
     if len(sample) < _ENOUGH_FOR_DETECTION:
         # Too short for langdetect: the page's word and the text's own small words must agree.
         if chance >= _SURE:
@@ -219,6 +238,14 @@ def _among(
     if detected in ours and (detected in (top, hint, best) or lettered):
         return detected
     return "und"
+
+
+def _subject(words: list[str]) -> tuple[str, int]:
+    """Give the language whose words for what armed groups do are in the sample, and how many, if no other has any."""
+    telling = [word for word in words if len(word) >= _TELLING_LETTERS]
+    known = {code: sum(bool(told(code).look_up(word)) for word in telling) for code in LANGUAGES}
+    (best, most), (_, next_most) = Counter(known).most_common(2)
+    return ("", 0) if next_most else (best, most)
 
 
 @cache

@@ -423,3 +423,14 @@ def layout_of(text: str) -> Layout:
 @cache
 def places() -> Places:
     return load(FOLDER / "places.yml", Places)
+
+
+@cache
+def told(language: str) -> Lexicon:
+    """Give the words of a language for what armed groups do with and against each other: those of its frames alone."""
+    cues = load(FOLDER / f"{language}.yml", Cues)
+    lexicon = Lexicon(cues)
+    for frame in cues.frames:
+        for phrase in frame.cue:
+            lexicon.add("frame", frame.id, phrase)
+    return lexicon
