@@ -8,7 +8,7 @@ what it touches, not on how many claims there are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -70,6 +70,9 @@ HAPPENED: frozenset[str] = frozenset({*RECONCILING, "refusal", "statement", "att
 TOLD_ONCE: frozenset[Kind] = frozenset({*get_args(Kind)} & {*RECONCILING, "refusal", "ultimatum"})
 """Kinds of events whose source stands for all that a text tells of the same occasion."""
 
+MAY_BE: frozenset[str] = frozenset({*RECONCILING, "clash"})
+"""Kinds of events that a claim is not shown by where they are only guessed at."""
+
 NEGATION_REACH = 30
 """Characters, some five words, within which a negator turns a concept round."""
 
@@ -111,7 +114,7 @@ def compare(
             for match in statements
             if not scenes.holds(match.field, match.start) and not (whole and match.bearing != "reports")
         )
-    for match in (*_whole(_from_events(page, index, events), index), *statements):
+    for match in _agreed(tuple(_whole(_from_events(page, index, events), index)), statements):
         key = match.claim
         if match.score >= THRESHOLD and (key not in best or match.rank() < best[key].rank()):
             best[key] = match
@@ -132,6 +135,10 @@ class _Match:
     fact: str = ""
     """Which of the claim's several facts it shows."""
 
+    def shares(self, other: _Match) -> bool:
+        """Tell whether both are shown by the same words."""
+        return self.field == other.field and self.start < other.end and other.start < self.end
+
     def rank(self) -> tuple[object, ...]:
         """Order: the best match; then a contradiction before support before a relay; events before words; text before
         title, since headlines leave out who says so; what stands first."""
@@ -146,6 +153,30 @@ class _Match:
             self.event,
             self.why,
         )
+
+
+def _agreed(told: Sequence[_Match], said: Sequence[_Match]) -> Iterator[_Match]:
+    """Give the matches without those that another outweighs, where a claim's events and words disagree.
+
+    In one sentence the words are surer: they are the claim's own, and know what denies or doubts it. But a text that
+    tells an event and elsewhere has somebody doubt it, tells it all the same.
+    """
+    by_claim: dict[tuple[int, int], list[_Match]] = defaultdict(list)
+    for match in said:
+        if match.score >= THRESHOLD:
+            by_claim[match.claim].append(match)
+    kept: dict[tuple[int, int], list[_Match]] = defaultdict(list)
+    for match in told:
+        words = by_claim.get(match.claim, ())
+        against = match.bearing == "contradicts"
+        if not any((one.bearing == "contradicts") != against and one.shares(match) for one in words):
+            kept[match.claim].append(match)
+            yield match
+    for match in said:
+        if match.bearing != "contradicts" or not any(
+            one.bearing != "contradicts" and one.score >= THRESHOLD for one in kept[match.claim]
+        ):
+            yield match
 
 
 def _comparison(document: Document, registers: Registers, match: _Match) -> Comparison:
@@ -328,6 +359,7 @@ class _Page:
         self.title = self._cut("title", document.title, index, told, named.get("title", ()))
         self.text = self._cut("text", document.text, index, told, named.get("text", ()))
         self.places = frozenset(n for cut in (*self.title, *self.text) for n in cut.names if PLACE in n)
+        self.relays = self.relays or any(_RELAYED in cut.names for cut in (*self.title, *self.text))
 
     def _cut(
         self, field: Field, text: str, index: _Index, events: Sequence[Event], names: Sequence[Named]
@@ -373,6 +405,7 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
     # A headline says in short what the text says with its source: the text's own events stand for it.
     told = {(event.kind, frozenset(p.actor for p in event.parties)) for event in ordered if event.field == "text"}
     hearsay = {pair for event in ordered if _from_others(event) for pair in _reconciled(event)}
+    ended = _ended(ordered)
     for event in ordered:
         if event.field == "title" and (event.kind, frozenset(p.actor for p in event.parties)) in told:
             continue
@@ -387,8 +420,9 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
             if event.modality == "stated"
         )
         for entry in entries:
-            match = _event_match(page, index, event, entry, inner, outer, relayed)
-            if match is not None:
+            happened = index.registers[entry.claim[0]].claims[entry.claim[1]].kind in HAPPENED
+            match = _event_match(page, index, event, entry, inner, outer, relayed or (happened and page.relays))
+            if match is not None and not (match.bearing == "contradicts" and event.id in ended):
                 yield match
 
 
@@ -413,14 +447,41 @@ def _whole(matches: Iterable[_Match], index: _Index) -> Iterator[_Match]:
         yield replace(best, score=score, why=f"{best.why} In part: {part}.")
 
 
+def _ended(events: Sequence[Event]) -> frozenset[str]:
+    """Give the fights that a text tells as what a deal of the two ends: such a fight does not belie the deal.
+
+    The sentence that tells both is about the deal, unless the headline tells of the fight.
+    """
+    deals = [(event, set(_reconciled(event))) for event in events if event.polarity == "affirmed"]
+    found = set()
+    for fight in events:
+        if fight.kind != "clash" or fight.polarity == "denied":
+            continue
+        pairs = set(_pairs(fight))
+        if any(other.kind == "clash" and other.field == "title" and pairs & set(_pairs(other)) for other in events):
+            continue
+        if any(
+            pairs & joined
+            and (
+                deal.field == "title"
+                or (deal.field == fight.field and deal.start < fight.end and fight.start < deal.end)
+            )
+            for deal, joined in deals
+        ):
+            found.add(fight.id)
+    return frozenset(found)
+
+
 def _from_others(event: Event) -> bool:
     return event.modality in ("attributed", "speculated")
 
 
 def _reconciled(event: Event) -> list[tuple[str, str]]:
     """Give the pairs of whom an affirmed event tells that they came together."""
-    if event.kind not in RECONCILING or event.polarity == "denied":
-        return []
+    return [] if event.kind not in RECONCILING or event.polarity == "denied" else _pairs(event)
+
+
+def _pairs(event: Event) -> list[tuple[str, str]]:
     actors = sorted({party.actor for party in event.parties})
     return [(a, b) for a in actors for b in actors if a < b]
 
@@ -438,10 +499,10 @@ def _event_match(
     claim = register.claims[entry.claim[1]]
     pattern = entry.pattern
     known = index.names[entry.claim[0]]
-    # "Reports of a truce did not convince the experts": nobody tells the truce there, and somebody doubts it.
-    doubted = bool(_reconciled(event)) and event.attribution is None and {_MENTIONED, _DOUBTED} <= inner
+    # "Even a truce of a week is hard to believe, he said": nobody tells the truce there, and somebody doubts it.
+    doubted = bool(_reconciled(event)) and _DOUBTED in inner
     # What may be bears on nothing that was; "auraient" and "reportedly" put somebody's word carefully.
-    if event.modality == "speculated" and event.kind in RECONCILING and _RELAYED not in inner:
+    if event.modality == "speculated" and event.kind in MAY_BE and _RELAYED not in inner:
         return None
     bearing = _event_bearing(event, pattern, relayed, doubted)
     if bearing is None or not all(known[name] in outer for name in pattern.words):
@@ -689,7 +750,8 @@ def _statement_match(
     pattern = entry.pattern
     if any(name in sentence.names for name in entry.unless for sentence in window):
         return None
-    time = _dated(claim, pattern.time, None, page.published, False, against=pattern.stance == "against")
+    # Words against a claim deny or doubt what was reported: they come as late as reports do.
+    time = _dated(claim, pattern.time, None, page.published, False)
     if time is None:
         return None
     score, notes = 1.0, []
@@ -699,7 +761,9 @@ def _statement_match(
     missing = [name for name in entry.about if not any(name in sentence.names for sentence in window)]
     if missing:
         before = [*page.title, *cut[:first]] if cut is page.text else []
-        if not all(name in page.named or any(name in sentence.names for sentence in before) for name in missing):
+        # Where it was, a text may name last.
+        told = page.named | page.places
+        if not all(name in told or any(name in sentence.names for sentence in before) for name in missing):
             return None
         near = [*page.title, *cut[max(0, first - NEAR_BY) : first]]
         score -= APART if all(any(name in sentence.names for sentence in near) for name in missing) else FAR
@@ -716,9 +780,10 @@ def _statement_match(
             return None
         stance = "against" if stance == "for" else "for"
         notes.append("with a negation beside it")
-    relayed = any(sentence.names & {_RELAYED, _GUESSED} for sentence in window)
+    relayed = any(_relayed(sentence.hits, entry.all) for sentence in window)
     # An outlet names its source for what happened once, and then writes on as if it were fact.
     relayed = relayed or (page.relays and claim.kind in HAPPENED) or pattern.told == "others"
+    relayed = relayed and pattern.told != "evidence"
     bearing: Bearing = "contradicts" if stance == "against" else "reports" if relayed else "supports"
     turned = "which runs against the claim" if stance == "against" else "as the claim does"
     start, end = window[0].start, window[-1].end
@@ -748,17 +813,27 @@ def _begins(window: Sequence[_Sentence], concept: str) -> tuple[int, int]:
     return -1, 0
 
 
+def _relayed(hits: Sequence[Found], concepts: Collection[str]) -> bool:
+    """Tell whether the sentence names a source or guesses, but for what the claim itself says of sources."""
+    own = [hit for hit in hits if hit.concept in concepts]
+    return any(
+        hit.concept in (_RELAYED, _GUESSED) and not any(one.start < hit.end and hit.start < one.end for one in own)
+        for hit in hits
+    )
+
+
 def _negated(hits: Sequence[Found], concept: str) -> bool:
-    """Tell whether a negator stands just before the concept, or just after it, as Turkish has it."""
-    for hit in hits:
-        if hit.concept != concept:
-            continue
-        for other in hits:
-            if other.concept == _NEGATOR and (
-                0 <= hit.start - other.end <= NEGATION_REACH or 0 <= other.start - hit.end <= NEGATION_REACH // 2
-            ):
-                return True
-    return False
+    """Tell whether a negator stands beside the concept wherever it is named: before it, or after it as in Turkish."""
+    turned = [
+        any(
+            other.concept == _NEGATOR
+            and (0 <= hit.start - other.end <= NEGATION_REACH or 0 <= other.start - hit.end <= NEGATION_REACH // 2)
+            for other in hits
+        )
+        for hit in hits
+        if hit.concept == concept
+    ]
+    return bool(turned) and all(turned)
 
 
 def _listed(names: Iterable[str], index: _Index, entry: _StatementEntry) -> str:

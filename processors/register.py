@@ -108,8 +108,9 @@ class StatementPattern(Knowledge):
     negated: Literal["opposite", "nothing", "same"] = "opposite"
     """What a negator beside the last concept makes of it; ``same`` where its terms hold their own negation."""
     time: Literal["free", "wanted", "needed"] = "free"
-    told: Literal["any", "others"] = "any"
-    """``others``: the concepts themselves name who says it ("officials"), so that a text only reports it."""
+    told: Literal["any", "others", "evidence"] = "any"
+    """``others``: the concepts themselves name who says it ("officials"), so that a text only reports it.
+    ``evidence``: whoever says so brings evidence, so that it supports the claim."""
 
 
 class Claimant(Knowledge):

@@ -123,7 +123,7 @@ def test_the_place_tells_the_farmhouse_from_any_truce() -> None:
 
 
 def test_swapping_the_actors_lowers_the_score_or_ends_it() -> None:
-    text = "The Islamic State turned down the offer of Nusra in Raqqa."
+    text = "The Islamic State had nothing but scorn for Nusra in Raqqa."
     right = found(page(text), event("refusal", roles=("agent", "target"), text=text, place="Raqqa"))
     wrong = found(page(text), event("refusal", roles=("target", "agent"), text=text, place="Raqqa"))
     assert right["C03"].bearing == "supports"
