@@ -499,6 +499,10 @@ class _Line:
         return any(start <= found.start < end for found in self.marks.get(mark, ()))
 
 
+def _asks(line: _Line) -> bool:
+    return line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟"))
+
+
 @dataclass(slots=True)
 class _Found:
     kind: Kind
@@ -816,7 +820,7 @@ class Reader:
         pairs = [pair for pair in pairs if not all(map(is_state, pair))]
         if not pairs:
             return
-        if line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟")):
+        if _asks(line):
             # Whoever asks tells nothing.
             return
         seen, given = self._given(line, named)
@@ -1501,7 +1505,7 @@ class Reader:
             modality = "looking-back"
         elif found.frame.modality is not None:
             modality = found.frame.modality
-        elif self._hedged(line, found):
+        elif self._hedged(line, found) or _asks(line):
             modality = "speculated"
         elif attribution is not None or line.marks.get("hearsay"):
             modality = "attributed"

@@ -149,9 +149,9 @@ class Places(Knowledge):
 
 # Letters that writers of one word choose between; folding loses offsets, so it is done word by word.
 _MARKS: dict[int, int | None] = {ord(mark): None for mark in "ـًٌٍَُِّْٰ"}
-_FOLDS: dict[str, Mapping[int, int | None]] = {
+_FOLDS: dict[str, Mapping[int, int | str | None]] = {
     "en": str.maketrans("’‘", "''"),
-    "fr": str.maketrans("’àâäçéèêëîïôöùûüœ", "'aaaceeeeiioouuuo"),
+    "fr": {**str.maketrans("’àâäçéèêëîïôöùûü", "'aaaceeeeiioouuu"), ord("œ"): "oe"},
     "ru": str.maketrans("ё", "е"),
     "tr": str.maketrans("’ıâîûçğöşü", "'iaiucgosu"),
     "ar": {**_MARKS, **str.maketrans("أإآٱىةؤئ", "اااايهوي")},
