@@ -328,7 +328,7 @@ def _happened(document: Document, found: Iterable[Event]) -> tuple[Event, ...]:
 
 _COVERED: Mapping[Kind, frozenset[Kind]] = {
     "negotiation": frozenset({"truce", "pact", "merger", "pledge", "swap"}),
-    "pact": frozenset({"truce", "merger", "pledge"}),
+    "pact": frozenset({"merger", "pledge"}),
     "coalition": frozenset({"merger"}),
 }
 """The kinds that end what a kind begins: a meeting of which a truce came is told as the truce."""
