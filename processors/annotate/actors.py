@@ -63,6 +63,8 @@ class Mention:
     """The group only describes another: "al-Qaeda-linked", "IS-held"; it is no party of the sentence."""
     person: bool = False
     """A person who speaks or acts for the group."""
+    branch: bool = False
+    """The name is that of the whole, and its branch is meant: "al-Qaeda's Syrian arm"."""
 
 
 class _Names(Knowledge):
@@ -626,6 +628,7 @@ def mentions(text: str, language: str = "und", *, context: str = "", day: date |
                 alias=alias.text,
                 adjectival=adjectival,
                 person=alias.person is not None,
+                branch=alias.person is None and actor != alias.actor,
             )
         )
     return tuple(given)

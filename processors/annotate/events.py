@@ -111,6 +111,9 @@ CUES, RELATIONS, TURNS = range(3)
 DENIED_WITHIN = 2
 """Sentences behind a deal in which it is denied without being named: the next, or the one after who is quoted."""
 
+CLOSE = 3
+"""Words that may stand between a negation and the denial that it turns round: "did not in any way deny"."""
+
 FIGHT_DENIED = 3
 """Words from a word of fighting within which a negation denies it: further off it denies what is said of the fight, as
 in "would not be drawn into the war between them". Of 1 to 7, F1 of events is highest from 1 to 3."""
@@ -1010,7 +1013,7 @@ class Reader:
             )
             about = cued and mention.adjectival and line.text[mention.end : mention.end + 1] not in _HYPHENS
             assailed = self._assailed(line, first, last)
-            if not assailed and ((mention.adjectival and not about) or self._belongs(line, first, last)):
+            if not assailed and ((mention.adjectival and not about) or self._belongs(line, first, last, mention)):
                 line.loose.append(mention)
                 continue
             units.append((first, last, (mention.actor,), mention))
@@ -1088,7 +1091,7 @@ class Reader:
             for mark in line.marks.get("frame", ())
         )
 
-    def _belongs(self, line: _Line, first: int, last: int) -> bool:
+    def _belongs(self, line: _Line, first: int, last: int, mention: Mention) -> bool:
         """Tell whether the name says only whose branch, member or town somebody else is."""
         cues = line.marks.get("frame", ())
         for mark in line.marks.get("belongs", ()):
@@ -1098,8 +1101,9 @@ class Reader:
                 continue
             if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
                 return True
-        # "al-Nusra (Qaeda branch in the Levant)": the branch is no word of the name in front of the bracket.
-        return any(
+        # "Al-Qaeda's Syrian arm" is the group itself. "Al-Nusra (Qaeda branch in the Levant)": the branch is no word of
+        # the name in front of the bracket.
+        return not mention.branch and any(
             last <= mark.start <= last + 1 and "(" not in line.text[line.spans[last - 1][1] : line.spans[mark.start][0]]
             for mark in line.marks.get("belongs_after", ())
         )
@@ -1541,34 +1545,49 @@ class Reader:
         if found.kind == "clash":
             left, right = min(left, FIGHT_DENIED), min(right, FIGHT_DENIED)
         clause = line.clauses[found.start]
-        negations = []
-        outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ())]
-        for mark in line.marks.get("negation", ()):
-            if any(out.start <= mark.start < out.end for out in outside):
-                continue
-            near = found.start - left <= mark.start < found.start or found.end <= mark.start < found.end + right
-            if near and line.clauses[mark.start] == clause:
-                # "n'y a aucune": two words of one negation.
-                negations.append(mark)
+        denied = line.marks.get("deny", ())
+        outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ()), *denied]
+        # A negation inside a denial, "did not confirm itself", is part of it.
+        spoken = [
+            mark
+            for mark in line.marks.get("negation", ())
+            if not any(out.start <= mark.start < out.end for out in outside)
+        ]
+        # "Did not deny" denies nothing.
+        turns = [
+            (no, denial)
+            for denial in denied
+            for no in spoken
+            if 0 <= denial.start - no.end < CLOSE and line.clauses[no.start] == line.clauses[denial.start]
+        ]
+        idle = {mark for turn in turns for mark in turn}
+        negations = [
+            mark
+            for mark in spoken
+            if line.clauses[mark.start] == clause
+            and mark not in idle
+            and (found.start - left <= mark.start < found.start or self._behind(line, found, mark.start, right))
+        ]
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
         whole = name == "title" or found.layout in LOOSE
         denials = [
             mark
-            for mark in line.marks.get("deny", ())
-            if whole or mark.end <= found.start or line.clauses[mark.start] == clause
+            for mark in denied
+            if mark not in idle and (whole or mark.end <= found.start or line.clauses[mark.start] == clause)
         ]
         if found.frame.polarity == "denied":
             return "affirmed" if negations else "denied"
-        if not negations or not denials:
-            # Once, however often it is said: "denied a truce, calling the reports false" is one denial.
-            return "denied" if negations or denials else "affirmed"
-        # "Did not deny", and "denied that there was none": but "'no truce': they scoff at such talk" says it twice.
-        turned = any(
-            denial.start < negation.start or line.clauses[denial.start] == line.clauses[negation.start]
-            for denial in denials
-            for negation in negations
-        )
-        return "affirmed" if turned else "denied"
+        # Once, however often it is said: "denied a truce, calling the reports false", "'no truce': they scoff at such
+        # talk". But "denied that there was none" says that there was one.
+        turned = any(denial.start < negation.start for denial in denials for negation in negations)
+        return "denied" if (negations or denials) and not turned else "affirmed"
+
+    def _behind(self, line: _Line, found: _Found, at: int, reach: int) -> bool:
+        """Tell whether a word stands within reach behind the cue: "with Nusra" between the two does not count."""
+        if at < found.end:
+            return False
+        names = {word for group in line.groups for word in range(group.start, group.end)}
+        return sum(word not in names for word in range(found.end, at)) < reach
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]
