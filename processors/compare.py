@@ -134,6 +134,17 @@ class _Match:
     event: str = ""
     fact: str = ""
     """Which of the claim's several facts it shows."""
+    denies: bool = False
+    """An event that was denied or turned down."""
+
+    @property
+    def against(self) -> bool:
+        """Whether it speaks against the claim."""
+        return self.bearing == "contradicts"
+
+    def at(self) -> tuple[bool, int]:
+        """Tell where it begins: the title comes before the text."""
+        return self.field == "text", self.start
 
     def shares(self, other: _Match) -> bool:
         """Tell whether both are shown by the same words."""
@@ -158,25 +169,26 @@ class _Match:
 def _agreed(told: Sequence[_Match], said: Sequence[_Match]) -> Iterator[_Match]:
     """Give the matches without those that another outweighs, where a claim's events and words disagree.
 
-    In one sentence the words are surer: they are the claim's own, and know what denies or doubts it. But a text that
-    tells an event and elsewhere has somebody doubt it, tells it all the same.
+    In one sentence the words are surer: they are the claim's own, and know what denies or doubts it. Elsewhere the
+    events are: a text that tells a truce and has somebody doubt it tells it, and one that tells a denial denies what it
+    quotes. Of words alone, those that come first are what the text is about.
     """
-    by_claim: dict[tuple[int, int], list[_Match]] = defaultdict(list)
+    words: dict[tuple[int, int], list[_Match]] = defaultdict(list)
     for match in said:
         if match.score >= THRESHOLD:
-            by_claim[match.claim].append(match)
-    kept: dict[tuple[int, int], list[_Match]] = defaultdict(list)
+            words[match.claim].append(match)
+    events: dict[tuple[int, int], list[_Match]] = defaultdict(list)
     for match in told:
-        words = by_claim.get(match.claim, ())
-        against = match.bearing == "contradicts"
-        if not any((one.bearing == "contradicts") != against and one.shares(match) for one in words):
-            kept[match.claim].append(match)
+        if not any(one.against != match.against and one.shares(match) for one in words[match.claim]):
+            if match.score >= THRESHOLD:
+                events[match.claim].append(match)
             yield match
     for match in said:
-        if match.bearing != "contradicts" or not any(
-            one.bearing != "contradicts" and one.score >= THRESHOLD for one in kept[match.claim]
-        ):
-            yield match
+        if any(one.against != match.against and (not one.against or one.denies) for one in events[match.claim]):
+            continue
+        if match.against and any(not one.against and one.at() < match.at() for one in words[match.claim]):
+            continue
+        yield match
 
 
 def _comparison(document: Document, registers: Registers, match: _Match) -> Comparison:
@@ -256,6 +268,13 @@ class _Index:
         self.events: dict[tuple[str, str, str], dict[tuple[int, int] | None, list[_EventEntry]]] = {}
         self.statements: dict[tuple[str, str], list[_StatementEntry]] = {}
         self.keyed: frozenset[str] = frozenset()
+        # What is in Atareb is in the country of Aleppo, and in Syria.
+        self.around: dict[str, set[str]] = defaultdict(set)
+        for known, register in zip(self.names, self.registers, strict=True):
+            for key, place in register.places.items():
+                while place.within:
+                    self.around[known[PLACE + key]].add(known[PLACE + place.within])
+                    place = register.places[place.within]
         self._fill()
 
     def _fill(self) -> None:
@@ -372,6 +391,8 @@ class _Page:
         found = index.terms.find_each([text[start:end] for start, end in spans], language)
         for (start, end), hits in zip(spans, found, strict=True):
             named = {hit.concept for hit in hits}
+            for place in named & index.around.keys():
+                named |= index.around[place]
             # "The two groups" are no names that a list could hold; the annotator knows whom they mean.
             for event in mine:
                 if event.start < end and start < event.end:
@@ -421,6 +442,7 @@ def _from_events(page: _Page, index: _Index, events: Iterable[Event]) -> Iterato
         )
         for entry in entries:
             happened = index.registers[entry.claim[0]].claims[entry.claim[1]].kind in HAPPENED
+            happened = happened or entry.pattern.told == "stated"
             match = _event_match(page, index, event, entry, inner, outer, relayed or (happened and page.relays))
             if match is not None and not (match.bearing == "contradicts" and event.id in ended):
                 yield match
@@ -539,6 +561,7 @@ def _event_match(
         why=_sentence_of(said),
         event=event.id,
         fact=pattern.fact,
+        denies=event.polarity == "denied" or event.kind == "refusal",
     )
 
 
@@ -761,8 +784,8 @@ def _statement_match(
     missing = [name for name in entry.about if not any(name in sentence.names for sentence in window)]
     if missing:
         before = [*page.title, *cut[:first]] if cut is page.text else []
-        # Where it was, a text may name last.
-        told = page.named | page.places
+        # Where it was, a text may name last; who it was, in the next sentence.
+        told = page.named | page.places | (cut[last + 1].names if last + 1 < len(cut) else frozenset())
         if not all(name in told or any(name in sentence.names for sentence in before) for name in missing):
             return None
         near = [*page.title, *cut[max(0, first - NEAR_BY) : first]]
@@ -770,7 +793,7 @@ def _statement_match(
         notes.append(f"{_listed(missing, index, entry)} named further up only")
     if time.asked and time.share < 1:
         score -= APART
-    if entry.order and _begins(window, entry.order[0]) > _begins(window, entry.order[1]):
+    if entry.order and _first(window, entry.order[0]) > _last(window, entry.order[1]):
         score -= REVERSED
         notes.append("the names stand the other way round than in the claim")
     negated = any(_negated(sentence.hits, entry.all[-1]) for sentence in window)
@@ -804,13 +827,18 @@ def _statement_match(
     )
 
 
-def _begins(window: Sequence[_Sentence], concept: str) -> tuple[int, int]:
-    for number, sentence in enumerate(window):
-        for hit in sentence.hits:
-            if hit.concept == concept:
-                return number, hit.start
+def _stands(window: Sequence[_Sentence], concept: str) -> list[tuple[int, int]]:
     # Named further up: before what stands here.
-    return -1, 0
+    hits = ((n, hit.start) for n, sentence in enumerate(window) for hit in sentence.hits if hit.concept == concept)
+    return sorted(hits) or [(-1, 0)]
+
+
+def _first(window: Sequence[_Sentence], concept: str) -> tuple[int, int]:
+    return _stands(window, concept)[0]
+
+
+def _last(window: Sequence[_Sentence], concept: str) -> tuple[int, int]:
+    return _stands(window, concept)[-1]
 
 
 def _relayed(hits: Sequence[Found], concepts: Collection[str]) -> bool:
