@@ -451,12 +451,9 @@ def _touch(one: _Bid, other: _Bid) -> bool:
 
 def _news(event: Event, document: Document) -> bool:
     """Tell whether an affirmed event is reported: neither recalled, nor a maybe, nor asked for."""
-    if event.modality == "looking-back":
+    if event.modality in ("looking-back", "speculated"):
         return False
     words = {hit.concept for hit in _terms().find(event.sentence, document.language)}
-    # "Auraient conclu", "reportedly": on somebody's word, however carefully put.
-    if event.modality == "speculated" and "hearsay" not in words:
-        return False
     # "Until it swears allegiance" demands one.
     return not (event.kind in ("pledge", "merger") and "until" in words)
 

@@ -103,6 +103,11 @@ def terms(text: str, language: str) -> list[str]:
     return [term for compound in _COMPOUND.findall(text) for word in _compound(compound, language) for term in word[2]]
 
 
+def indexed(title: str, text: str, language: str) -> tuple[str, str]:
+    """Give the terms of a title and of a text, each with blanks between them, as both stores index them."""
+    return " ".join(terms(title, language)), " ".join(terms(text, language))
+
+
 @lru_cache(maxsize=32_768)
 def _compound(compound: str, language: str) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
     """Give start, end and terms of the words in a hyphenated word, or in one without hyphens."""

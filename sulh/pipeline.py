@@ -21,6 +21,7 @@ from processors.archive import Archive, CaptureRef
 from processors.claims import read
 from processors.compare import compare
 from processors.errors import KnowledgeError, SulhError
+from processors.fold import indexed
 from processors.records import Alert, Capture, Comparison, Document, Event, Rejection, Verdict
 from processors.register import Registers, load_registers
 from sulh.counts import count
@@ -35,6 +36,18 @@ class Judged:
     document: Document
     events: tuple[Event, ...]
     comparisons: tuple[Comparison, ...]
+    words: tuple[str, str] | None = None
+    """The terms under which it is indexed, where it goes into a store."""
+
+    def processed(self, outcome: Outcome, document: Document) -> Processed:
+        """Give what a store writes of it: ``document`` with its story and revision."""
+        return Processed(
+            outcome=outcome,
+            document=document,
+            events=self.events,
+            comparisons=self.comparisons,
+            words=self.words,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +114,20 @@ class Judge:
         assert self.archive is not None and self.registers is not None
         try:
             if isinstance(item, Document):
-                return judge_document(item, self.registers)
+                return _indexed(judge_document(item, self.registers))
             capture = item if isinstance(item, Capture) else self.archive.read(item)
-            return judge_capture(capture, self.registers)
+            judged = judge_capture(capture, self.registers)
+            return judged if isinstance(judged, Rejection) else _indexed(judged)
         except SulhError as error:
             return Fault(url=item.url, said=str(error))
         except Exception:
             return Fault(url=item.url, said=traceback.format_exc())
+
+
+def _indexed(judged: Judged) -> Judged:
+    """Stem the words here, where pages are read side by side, rather than where one process writes them."""
+    document = judged.document
+    return replace(judged, words=indexed(document.title, document.text, document.language))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +276,7 @@ class Batch:
             # Written by a run that broke off before it could say so: the same again, as the revision that it is.
             document = replace(self._with_story(document), revision=current.revision)
             self.documents[document.id] = document
-            return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
+            return judged.processed(outcome, document)
         if current is not None:
             if (current.title, current.text) == (document.title, document.text):
                 return Processed(outcome=replace(outcome, disposition="duplicate", reason="unchanged"))
@@ -268,7 +288,7 @@ class Batch:
         document = replace(document, revision=current.revision + 1 if current is not None else 1)
         document = self._with_story(document)
         self.documents[document.id] = document
-        return Processed(outcome=outcome, document=document, events=judged.events, comparisons=judged.comparisons)
+        return judged.processed(outcome, document)
 
     def _with_story(self, document: Document) -> Document:
         rows = {

@@ -4,11 +4,13 @@ The names are data: `processors/actors/*.yml`, one file a camp, and `forms.yml` 
 
 How an alias is written says how it is matched. A capital in it must be a capital in the text, a small letter matches
 either: `IS` never matches "is", `Islamic State` never "an Islamic state", `front al-Nosra` also "Front al-Nosra".
-`(a|b|)` stands for each of its parts, `{m}` for the endings of that name in `forms.yml`. Blank and hyphen are one;
+`(a|b|)` stands for each of its parts, `{m}` for the endings of that name in `forms.yml`. Blank, hyphen and the line of
+a hashtag are one;
 apostrophes, quotation marks and vowel signs are left out; letters with marks match those without.
 
 "The Islamic State" in a text about Yemen is its Yemeni province: `theatres.yml` holds the places by which a text shows
-where it is, an actor's `theatre` and `called` say whose name means it there, and `since` from when on.
+where it is, an actor's `theatre` and `called` say whose name means it there, and `since` from when on; its `regions`
+mean it where they stand right beside that name: "the Islamic State in West Africa".
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ class Mention:
     """The group only describes another: "al-Qaeda-linked", "IS-held"; it is no party of the sentence."""
     person: bool = False
     """A person who speaks or acts for the group."""
+    branch: bool = False
+    """The name is that of the whole, and its branch is meant: "al-Qaeda's Syrian arm"."""
 
 
 class _Names(Knowledge):
@@ -105,10 +109,14 @@ class Actor(Knowledge):
     """Actors by whose name it is meant in its theatres: "al-Qaeda" in Yemen."""
     since: str = Field("", pattern=r"^(\d{4}-\d{2})?$")
     """The month from which on it can be meant so."""
+    regions: _Names = _Names()
+    """Names of wide or distant regions that beside the name of who it is `called` by mean it, and show nothing else."""
     only_people: bool = False
     """In its theatre not the name alone means it, but the name's branch, men or fighters there: "al-Qaeda's men"."""
     fought: tuple[str, ...] = ()
     """Groups outside the split between the Islamic State and the rest that it has fought, with lasting enmity."""
+    allied: tuple[str, ...] = ()
+    """Those of `fought` beside whom it stood for most of its time: what the two agree on is an alliance."""
     aliases: _Names
     members: _Names = _Names()
     """What its people are called: "Nusraites", игиловцы. They stand for the group."""
@@ -159,6 +167,8 @@ class _Forms(Knowledge):
     parent: _Names
     belonging_after: _Names
     belonging_before: _Names
+    followers_after: _Names
+    followers_before: _Names
     place_before: _Names
     place_after: _Names
     government_before: _Names
@@ -166,7 +176,8 @@ class _Forms(Knowledge):
 
 
 # "scene" and "people" name no actor but a theatre: the places and the peoples that show it.
-_Strength = Literal["clear", "weak", "own", "short", "place", "capital", "scene", "people"]
+# "region" stands beside a name and says which branch of that group it is.
+_Strength = Literal["clear", "weak", "own", "short", "place", "capital", "scene", "people", "region"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,7 @@ class _Alias:
 _SINGLES = {
     "İ": "i", "ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ß": "s", "й": "и", "Й": "и", "ё": "е", "Ё": "е",
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ک": "ك", "گ": "ك",
-    "-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ", "\u00a0": " ", "\u202f": " ", "\t": " ",
+    "-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ", "\u00a0": " ", "\u202f": " ", "\t": " ", "_": " ",
 }  # fmt: skip
 _APOSTROPHES = "'’‘ʼʻ`´ʿʾ′"
 _QUOTES = '«»“”„"'
@@ -258,6 +269,8 @@ class _Index:
     government_after: re.Pattern[str]
     belonging_after: re.Pattern[str]
     belonging_before: re.Pattern[str]
+    followers_after: re.Pattern[str]
+    followers_before: re.Pattern[str]
     before_last: frozenset[str]
     """The last words of what both `before` match, to save the search where none of them stands."""
     unless: Mapping[str, re.Pattern[str]]
@@ -294,6 +307,7 @@ def _index(folder: Path = FOLDER) -> _Index:
         path, number = where[id]
         others = [("parent", actor.parent), ("predecessor", actor.predecessor)]
         others += [("fought", other) for other in actor.fought]
+        others += [("allied", other) for other in actor.allied]
         others += [("called", other) for other in actor.called]
         others += [("persons", other) for person in actor.persons for other in person.also]
         for key, other in others:
@@ -327,6 +341,8 @@ def _index(folder: Path = FOLDER) -> _Index:
         # A Turkish case stands between the name and what follows it: El Kaide'ye bağlı.
         after=_words(forms.adjectival_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
         before=_words(forms.adjectival_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
+        followers_after=_words(forms.followers_after, r"(?:\w{1,4})? (?:{})(?!\w)", forms),
+        followers_before=_words(forms.followers_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
         belonging_after=_words(forms.belonging_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
         belonging_before=_words(forms.belonging_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
         before_last=frozenset(
@@ -397,11 +413,13 @@ def _aliases(
             (actor.short, "short", None, "short"),
             (actor.places, "place", None, "places"),
             (actor.capitals, "capital", None, "capitals"),
+            (actor.regions, "region", None, "regions"),
         ]
         for person in actor.persons:
             groups += [(person.aliases, "clear", person, "persons"), (person.weak, "weak", person, "persons")]
         for names, strength, person_or_none, key in groups:
             for language in _Names.model_fields:
+                given: set[str] = set()
                 for written in getattr(names, language):
                     try:
                         spelled = list(_spelled(written, forms))
@@ -410,7 +428,9 @@ def _aliases(
                         said = f"{written!r}: forms.yml has no endings called {error.args[0]!r}"
                         raise wrong(path, ("actors", number, key), said) from None
                     for form in spelled:
-                        yield _alias(actor.id, form, language, strength, person_or_none, members=key == "members")
+                        if form not in given:
+                            given.add(form)
+                            yield _alias(actor.id, form, language, strength, person_or_none, members=key == "members")
 
 
 def _scenes(theatres: Mapping[str, _Theatre], forms: _Forms, path: Path) -> Iterator[tuple[_Alias, str]]:
@@ -458,7 +478,10 @@ def _alias(
     folded = _fold(form)
     capitals: tuple[int, ...] = ()
     if not form.islower():
-        capitals = tuple(i for i in range(len(folded.text)) if form[folded.original(i)].isupper())
+        if folded.shifts:
+            capitals = tuple(i for i in range(len(folded.text)) if form[folded.original(i)].isupper())
+        else:
+            capitals = tuple(i for i, letter in enumerate(form) if letter.isupper())
     alias = _Alias(
         actor=actor,
         text=form,
@@ -511,6 +534,9 @@ _TURKISH = re.compile(
 # "in" and "from" of a Turkish place name, "to" and "of" too.
 _LOCATIVE = re.compile(r"(?:[dt][ae]n?|y[ae]|n[iu]n)(?!\w)")
 _PLURAL = re.compile(r"s(?!\w)")
+# What Russian adds to a name that ends in a consonant, whether a dictionary declines it or not: «Джунд аль-Исламом».
+_RUSSIAN = re.compile(r"(?:а|у|ом|е)(?!\w)")
+_HARD = frozenset("бвгджзклмнпрстфхцчшщ")
 
 
 _Match = tuple[int, int, list[_Alias]]
@@ -526,11 +552,16 @@ class _Scene:
     strength: _Strength
 
 
+_Region = tuple[int, int, str]
+"""A place of the folded text that names the region of an actor."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     folded: _Folded
     matches: list[_Match]
     scenes: list[_Scene]
+    regions: list[_Region]
 
 
 # A document's title is read in the context of its text and the text in that of its title: each is looked through once.
@@ -538,8 +569,7 @@ class _Seen:
 def _seen(text: str, language: str) -> _Seen:
     index = _index()
     folded = _fold(text)
-    matches, scenes = _matches(index, text, folded, language)
-    return _Seen(folded, matches, scenes)
+    return _Seen(folded, *_matches(index, text, folded, language))
 
 
 Named = Mapping[Part, tuple[Mention, ...]]
@@ -598,17 +628,21 @@ def mentions(text: str, language: str = "und", *, context: str = "", day: date |
                 alias=alias.text,
                 adjectival=adjectival,
                 person=alias.person is not None,
+                branch=alias.person is None and actor != alias.actor,
             )
         )
     return tuple(given)
 
 
-def _matches(index: _Index, text: str, folded: _Folded, language: str) -> tuple[list[_Match], list[_Scene]]:
-    """Give all aliases that stand as words of their own, with the capitals that they ask for; and the scenes."""
+def _matches(
+    index: _Index, text: str, folded: _Folded, language: str
+) -> tuple[list[_Match], list[_Scene], list[_Region]]:
+    """Give all aliases that stand as words of their own, with the capitals that they ask for; scenes and regions."""
     plain = folded.text
     size = len(plain)
     found: list[_Match] = []
     scenes: list[_Scene] = []
+    regions: list[_Region] = []
     for last, (length, aliases) in index.automaton.iter(plain):
         end = last + 1
         start = end - length
@@ -627,11 +661,13 @@ def _matches(index: _Index, text: str, folded: _Folded, language: str) -> tuple[
             continue
         shown = [alias for alias in meant if alias.strength in ("scene", "people")]
         scenes += [_Scene(start, end, alias.actor, alias.strength) for alias in shown]
-        if shown:
-            meant = [alias for alias in meant if alias not in shown]
+        named = [alias.actor for alias in meant if alias.strength == "region"]
+        regions += [(start, end, actor) for actor in named]
+        if shown or named:
+            meant = [alias for alias in meant if alias.strength not in ("scene", "people", "region")]
         if meant:
             found.append((start, end, meant))
-    return found, scenes
+    return found, scenes, regions
 
 
 def _begins(text: str, folded: _Folded, start: int, arabic: bool) -> bool:
@@ -642,10 +678,12 @@ def _begins(text: str, folded: _Folded, start: int, arabic: bool) -> bool:
 
 
 def _stops(text: str, folded: _Folded, end: int, language: str) -> bool:
-    """Tell whether a name ends here after all, though a letter follows: an ending after an apostrophe, s, Turkish."""
+    """Tell whether a name ends here after all, though a letter follows: an ending after an apostrophe, s, a case."""
     if text[folded.original(end - 1) + 1] in _LETTERLESS:
         return True
     if _PLURAL.match(folded.text, end):
+        return True
+    if language in ("ru", "und") and folded.text[end - 1] in _HARD and _RUSSIAN.match(folded.text, end):
         return True
     return language in ("tr", "und") and _TURKISH.match(folded.text, end) is not None
 
@@ -696,7 +734,7 @@ def _decided(
         for alias in aliases:
             if alias.strength != "weak" or _shouted(text, folded, start, end):
                 continue
-            if armed or alias.actor in clear_actors or _at_home(index, alias.actor, shown):
+            if armed or alias.actor in clear_actors or (alias.capitals and _at_home(index, alias.actor, shown)):
                 decided.append((start, end, alias))
                 break
     settled = {(start, end) for start, end, _ in decided}
@@ -704,12 +742,18 @@ def _decided(
     fighting = [index.actors[id] for id in clear_actors if not index.actors[id].state]
     jihadists = [(start, end) for start, end, alias in decided if index.actors[alias.actor].jihadist]
     begins, stops = {start for start, _ in jihadists}, {end for _, end in jihadists}
+    regions = {(start, end): actor for start, end, actor in seen.regions}
     for start, end, aliases in kept:
         owners = {alias.actor for alias in aliases if alias.strength == "own" and alias.actor in clear_actors}
         # A branch and the group by whose name it is meant are one owner.
         owners -= {other for owner in owners for other in index.actors[owner].called}
         for alias in aliases:
             if (start, end) in settled or alias.strength == "weak":
+                continue
+            region = regions.get((start, end))
+            if region and (
+                _local(index, plain, start, end, language) or _of_region(index, region, plain, start, decided)
+            ):
                 continue
             if alias.strength == "short":
                 could = _could(index, aliases, fighting)
@@ -736,10 +780,23 @@ def _decided(
     return decided
 
 
+# Between a group's name and the region that says which branch of it is meant: "ISIS's Khorasan", "Daech au Khorassan".
+_OF_REGION = re.compile(r"(?:s|in|nin)? ?(?:in |of |au |du |en |dans le |в |в провинции |في )?(?:the )?")
+
+
+def _of_region(index: _Index, id: str, plain: str, start: int, decided: list[tuple[int, int, _Alias]]) -> bool:
+    """Tell whether a region only says which branch of the group named before it is meant."""
+    parents = index.actors[id].called
+    return any(
+        alias.actor in parents and 0 <= start - stop <= _BESIDE and _OF_REGION.fullmatch(plain, stop, start)
+        for _, stop, alias in decided
+    )
+
+
 def _at_home(index: _Index, id: str, shown: set[str]) -> bool:
     """Tell whether the text shows a place where the group fights; of a group that has none, any of any group."""
-    theatres = _theatres(index, id)
-    return bool(shown & theatres) or (bool(shown) and not theatres)
+    theatres = index.actors[id].theatre
+    return bool(shown.intersection(theatres)) if theatres else bool(shown)
 
 
 def _joined(index: _Index, kept: list[_Match]) -> set[str]:
@@ -887,16 +944,21 @@ _DATELINE = re.compile(r" ?[(,:/]| [ -] ?")
 
 def _place(index: _Index, text: str, folded: _Folded, start: int, end: int, language: str) -> bool:
     plain = folded.text
-    if index.place_after.match(plain, end):
-        return True
-    if _led(index, plain, start) and index.place.search(plain, max(0, start - 24), start):
+    if index.place_after.match(plain, end) or _local(index, plain, start, end, language):
         return True
     before = plain[start - 1] if start else "\n"
-    if before == "ب" or (before == "\n" and _DATELINE.match(plain, end)):
-        # The Arabic "in" is written together with the name.
+    if before == "\n" and _DATELINE.match(plain, end):
         return True
-    if end - start > 4 and text[folded.original(start) : folded.original(end - 1) + 1].isupper():
-        # A dateline within a text: "BEIRUT Air strikes …".
+    # A dateline within a text: "BEIRUT Air strikes …".
+    return end - start > 4 and text[folded.original(start) : folded.original(end - 1) + 1].isupper()
+
+
+def _local(index: _Index, plain: str, start: int, end: int, language: str) -> bool:
+    """Tell whether "in", "near" or "from" and the like say that a name is a place."""
+    if _led(index, plain, start) and index.place.search(plain, max(0, start - 24), start):
+        return True
+    if start and plain[start - 1] == "ب":
+        # The Arabic "in" is written together with the name.
         return True
     return language in ("tr", "und") and _LOCATIVE.match(plain, end) is not None
 
@@ -965,6 +1027,7 @@ class _Ground:
     """What shows where a text is: in order of place, and counted with what its context shows."""
 
     scenes: list[_Scene]
+    regions: list[_Region]
     most: str
     """The theatre that more than half of all shows; empty where none does."""
     named: frozenset[str]
@@ -989,11 +1052,13 @@ def _ground(index: _Index, seen: _Seen, elsewhere: _Seen | None, taken: list[tup
     most = max(counts, key=lambda theatre: counts[theatre], default="")
     if counts[most] * 2 <= counts.total():
         most = ""
-    return _Ground(scenes, most, frozenset(named))
+    return _Ground(scenes, seen.regions, most, frozenset(named))
 
 
 _NEAR = 14
-"""Characters between a place and a name that are still one noun phrase: "la branche yéménite de l'État islamique"."""
+"""Characters between a place and a name that are still one noun phrase: "l'État islamique dans le Grand Sahara"."""
+_NEAR_BRANCH = 24
+"""The same where a word for a branch is one of them: "la branche yéménite de l'organisation État islamique"."""
 _SENTENCE_END = re.compile(r"[.!?؟…\n](?=\s|$)")
 
 
@@ -1007,12 +1072,22 @@ def _branch(index: _Index, plain: str, ground: _Ground, match: tuple[int, int, _
     high = ends.start() if ends else end + 400
     branch = _named_branch(index, plain, start, end)
     local = [scene for scene in ground.scenes if low <= scene.start and scene.end <= high]
+    near = _NEAR_BRANCH if branch else _NEAR
     beside = {
         scene.theatre
         for scene in local
         if (scene.strength == "scene" or (branch and scene.strength == "people"))
-        and (0 <= scene.start - end <= _NEAR or 0 <= start - scene.end <= _NEAR)
+        and (0 <= scene.start - end <= near or 0 <= start - scene.end <= near)
     }
+    regional = [
+        index.actors[id]
+        for first, last, id in ground.regions
+        if low <= first
+        and last <= high
+        and (0 <= first - end <= near or 0 <= start - last <= near)
+        and alias.actor in index.actors[id].called
+        and _existed(index.actors[id], month)
+    ]
     here = {scene.theatre for scene in local if scene.strength != "people"}
     if len(beside) == 1:
         (theatre,) = beside
@@ -1020,8 +1095,12 @@ def _branch(index: _Index, plain: str, ground: _Ground, match: tuple[int, int, _
         (theatre,) = here
     else:
         theatre = ground.most
-    if not (beside and branch) and _of_parent(index, plain, max(low, start - 60), start, end, min(high, end + 25)):
+    if not ((beside or regional) and branch) and _of_parent(
+        index, plain, max(low, start - 60), start, end, min(high, end + 25)
+    ):
         return alias.actor
+    if regional:
+        return max(regional, key=lambda actor: actor.since).id
     called = index.called[alias.actor]
     people = branch or alias.members or _named_people(index, plain, start, end)
     could = [actor for actor in called.get(theatre, ()) if _existed(actor, month) and (people or not actor.only_people)]
@@ -1064,6 +1143,9 @@ def _adjectival(
     start, end, alias = taken[number]
     plain = folded.text
     hyphened = index.hyphened.match(text, folded.original(end - 1) + 1)
+    if alias.person and index.followers_after.match(plain, end):
+        # "Men loyal to Shekau" are his group; those loyal to a group may be another.
+        return False
     if hyphened or index.after.match(plain, end):
         if actors[number] == alias.actor:
             return True
@@ -1076,7 +1158,7 @@ def _adjectival(
     if not _may_stand_after(index, plain, start):
         return False
     if index.before.search(plain, max(0, start - 40), start):
-        return True
+        return alias.person is None or not index.followers_before.search(plain, max(0, start - 40), start)
     branch = index.branch_before.search(plain, max(0, start - 60), start)
     return branch is not None and _describes(index, plain, taken, actors, number, branch.start())
 
@@ -1113,7 +1195,9 @@ def _belonging(index: _Index, plain: str, taken: list[tuple[int, int, _Alias]], 
     after = index.belonging_after.match(plain, end)
     if after and number + 1 < len(taken):
         following = taken[number + 1]
-        if following[2].actor != alias.actor and following[0] - after.end() <= _BESIDE:
+        # Who obeys a person is of his group, unless it has a name of its own: "Colani'ye bağlı Nusra".
+        apart = 2 if alias.person else _BESIDE
+        if following[2].actor != alias.actor and following[0] - after.end() <= apart:
             return True
     if number == 0 or not _may_stand_after(index, plain, start):
         return False

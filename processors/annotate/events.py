@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ from processors.annotate.lexicon import (
     Places,
     fold,
     layout_of,
+    numbers_of,
     places,
 )
 from processors.annotate.likeness import (
@@ -105,6 +107,16 @@ SPOKEN: frozenset[Kind] = frozenset({"negotiation", "refusal", "ultimatum", "tru
 
 CUES, RELATIONS, TURNS = range(3)
 """The stages in which `lexicon` gives a file's phrases: what happens, who stands how, what turns it."""
+
+DENIED_WITHIN = 2
+"""Sentences behind a deal in which it is denied without being named: the next, or the one after who is quoted."""
+
+CLOSE = 3
+"""Words that may stand between a negation and the denial that it turns round: "did not in any way deny"."""
+
+FIGHT_DENIED = 3
+"""Words from a word of fighting within which a negation denies it: further off it denies what is said of the fight, as
+in "would not be drawn into the war between them". Of 1 to 7, F1 of events is highest from 1 to 3."""
 
 OLD = 180
 """Days after which what a sentence dates is looked back on: half a year, about the life of a local truce."""
@@ -319,7 +331,7 @@ def _happened(document: Document, found: Iterable[Event]) -> tuple[Event, ...]:
 
 _COVERED: Mapping[Kind, frozenset[Kind]] = {
     "negotiation": frozenset({"truce", "pact", "merger", "pledge", "swap"}),
-    "pact": frozenset({"truce", "merger", "pledge"}),
+    "pact": frozenset({"merger", "pledge"}),
     "coalition": frozenset({"merger"}),
 }
 """The kinds that end what a kind begins: a meeting of which a truce came is told as the truce."""
@@ -354,7 +366,9 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
             event = replace(event, kind="truce")
         if event.kind == "government-truce":
             own = tuple(party for party in event.parties if party.actor not in SPONSORS)
-            event = replace(event, parties=own or event.parties)
+            # Without another state it is the sponsor's own truce.
+            if any(is_state(party.actor) for party in own):
+                event = replace(event, parties=own)
         told.append(event)
     # One whose parties nobody names says nothing beside one whose are.
     named = any(event.kind == "government-truce" and event.parties for event in told)
@@ -431,6 +445,15 @@ class _Context:
     deals: list[tuple[str, ...]] = field(default_factory=list)
     """The two parties of a deal or talks in each of the last sentences, nothing where there was none."""
 
+    reported: tuple[Event, _Found] | None = None
+    """The deal affirmed last, which one of the next sentences may deny without naming it."""
+
+    since_reported: int = 0
+    """Sentences since."""
+
+    governed: bool = False
+    """Whether the deal told last is one with a state."""
+
     def deal(self) -> tuple[str, ...]:
         """Give the parties of the deal told last, if within three sentences."""
         return next((pair for pair in reversed(self.deals[-3:]) if pair), ())
@@ -455,6 +478,8 @@ class _Line:
     end: int
     spans: Sequence[tuple[int, int]]
     ids: Sequence[tuple[int, ...]]
+    numbers: Collection[int]
+    """The elements of phrases that any of the words is."""
     marks: dict[str, list[Mark]] = field(default_factory=dict)
     stage: int = 0
     """The stage of phrases to be found next."""
@@ -475,6 +500,10 @@ class _Line:
 
     def has(self, mark: str, start: int, end: int) -> bool:
         return any(start <= found.start < end for found in self.marks.get(mark, ()))
+
+
+def _asks(line: _Line) -> bool:
+    return line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟"))
 
 
 @dataclass(slots=True)
@@ -503,6 +532,8 @@ def _list_of(phrase: Phrase) -> str:
 _HERE = Layout((), "", (), "", "the sentence's only two groups")
 _APART = Layout((), "", (), "", "the sentence's only two groups, named apart")
 _TOPIC = Layout((), "", (), "", "the two groups that the text is about")
+
+_BEFORE = "what a sentence before this one tells"
 
 LOOSE = frozenset((_HERE.text, _APART.text, _TOPIC.text))
 """Where no layout says how the parties stand around the cue."""
@@ -563,6 +594,11 @@ class Reader:
             for element, phrases in stage.items()
             if any(p.value in lone or p.mark in ("pair", "rival", "self", "rebels") for p in phrases)
         )
+        self.denial_elements = frozenset(
+            element
+            for element, phrases in self.lexicon.triggers[TURNS].items()
+            if any(phrase.mark == "deny" for phrase in phrases)
+        )
         # The words that begin a cue for which what the text is about is enough.
         about = {frame.id for frame in cues.frames if frame.reach == "text"}
         self.about_elements = self.lone_elements | {
@@ -580,7 +616,7 @@ class Reader:
         ):
             for phrase, amount in days.items():
                 self._add(kind, str(amount), phrase, "calendar", key, phrase)
-        for key, phrases in (("ago", calendar.ago), ("since", calendar.since)):
+        for key, phrases in (("ago", calendar.ago), ("since", calendar.since), ("until", calendar.until)):
             for number, phrase in enumerate(phrases):
                 self._add(key, "", phrase, "calendar", key, number)
         for place, names in places.places.items():
@@ -614,7 +650,10 @@ class Reader:
             near = nearest(path, self.cues.language, event.kind, line.text[line.start : line.end])
             file, row, said, words = path, near.line, near.text, found.words
         else:
-            file, row, said = self.path, self.order[found.frame.id], self.lexicon.phrase(cue, "frame", line.ids)
+            file, row = self.path, self.order[found.frame.id]
+            said = self.lexicon.phrase(cue, "frame", line.ids)
+            if found.layout == _BEFORE:
+                said = self.lexicon.phrase(Mark(found.start, found.end, ""), "deny", line.ids)
             words = self._words_of(line, found.start, found.end)
         inside = [m for m in named if line.start <= m.start < line.end]
         return Explained(
@@ -670,13 +709,15 @@ class Reader:
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             inside = named[bisect_left(offsets, start) : bisect_left(offsets, end)]
             if inside or context.states or context.pairs or context.topic:
-                line = _Line(text, start, end, words[first:last], ids[first:last])
-                numbers = {number for found in line.ids for number in found}
+                numbers = numbers_of(ids[first:last])
+                line = _Line(text, start, end, words[first:last], ids[first:last], numbers)
                 enough = len({mention.actor for mention in inside}) > 1 or not lone_elements.isdisjoint(numbers)
                 told: list[tuple[Event, str]] = []
                 if enough and not cue_elements.isdisjoint(numbers):
                     told += self._events(document, name, line, inside, context)
-                    yield from (event for event, _ in told)
+                if not told and (denial := self._denied(document, name, line, inside, context)):
+                    told.append(denial)
+                yield from (event for event, _ in told)
                 self._weigh(name, line, inside, context, told)
             self._remember(inside, context)
 
@@ -713,7 +754,40 @@ class Reader:
                 event = self._event(document, name, line, one)
                 if context.trace is not None:
                     context.trace.append((event, line, one))
+                if event.kind in _DEALING:
+                    context.governed = event.kind == "government-truce"
+                if event.kind in RECONCILING and event.polarity == "affirmed" and event.modality != "looking-back":
+                    context.reported, context.since_reported = (event, one), 0
                 yield event, one.layout
+
+    def _denied(
+        self, document: Document, name: Field, line: _Line, named: Sequence[Mention], context: _Context
+    ) -> tuple[Event, str] | None:
+        """Give the denial of the deal that one of the sentences before told: "Both groups denied it."."""
+        if context.reported is None:
+            return None
+        context.since_reported += 1
+        if context.since_reported > DENIED_WITHIN or self.denial_elements.isdisjoint(line.numbers):
+            return None
+        reported, how = context.reported
+        families = _families(reported)
+        if any((parent_of(m.actor) or line_of(m.actor)) not in families for m in named if not m.adjectival):
+            return None
+        self._part(line, named, context)
+        self._mark(line, TURNS)
+        denial = next(iter(line.marks.get("deny", ())), None)
+        others = {self.frames[mark.value].kind for mark in line.marks.get("frame", ())}
+        if denial is None or not all(_akin(kind, reported.kind) for kind in others):
+            return None
+        if any(denial.start - 5 <= mark.start < denial.start for mark in line.marks.get("negation", ())):
+            # "Neither confirmed nor denied".
+            return None
+        found = _Found(reported.kind, how.parties, how.frame, denial.start, denial.end, _BEFORE)
+        event = replace(self._event(document, name, line, found), polarity="denied")
+        if context.trace is not None:
+            context.trace.append((event, line, found))
+        context.reported = None
+        return event, found.layout
 
     def seen(self, text: str, named: Sequence[Mention]) -> tuple[list[Word], list[str]]:
         """Give what is weighed of a whole text: its words and the cues and marks in it."""
@@ -731,7 +805,8 @@ class Reader:
     def _line(self, text: str) -> _Line:
         """Give a whole text as one sentence."""
         spans = [match.span() for match in self.word.finditer(text)]
-        return _Line(text, 0, len(text), spans, [self.lexicon.look_up(text[start:end]) for start, end in spans])
+        ids = [self.lexicon.look_up(text[start:end]) for start, end in spans]
+        return _Line(text, 0, len(text), spans, ids, numbers_of(ids))
 
     def _weigh(
         self,
@@ -748,7 +823,7 @@ class Reader:
         pairs = [pair for pair in pairs if not all(map(is_state, pair))]
         if not pairs:
             return
-        if line.text[line.start : line.end].rstrip(_CLOSING).endswith(("?", "؟")):
+        if _asks(line):
             # Whoever asks tells nothing.
             return
         seen, given = self._given(line, named)
@@ -863,18 +938,9 @@ class Reader:
             line.stage += 1
 
     def _marked(self, line: _Line, stage: int) -> None:
-        triggers, match = self.lexicon.triggers[stage], self.lexicon.match
-        marks, ids = line.marks, line.ids
-        stop = len(ids)
-        for at, found in enumerate(ids):
-            for number in found:
-                if number not in triggers:
-                    continue
-                for phrase in triggers[number]:
-                    # Most phrases are one word, which the trigger itself is.
-                    end = at + 1 if len(phrase.steps) == 1 else match(phrase.steps, ids, at, stop)
-                    if end > at:
-                        marks.setdefault(phrase.mark, []).append(Mark(at, end, phrase.value))
+        marks = line.marks
+        for start, end, phrase in self.lexicon.found(stage, line.ids, line.numbers):
+            marks.setdefault(phrase.mark, []).append(Mark(start, end, phrase.value))
         neutral = marks.get("neutral", ())
         if neutral:
             for mark, values in marks.items():
@@ -947,7 +1013,7 @@ class Reader:
             )
             about = cued and mention.adjectival and line.text[mention.end : mention.end + 1] not in _HYPHENS
             assailed = self._assailed(line, first, last)
-            if not assailed and ((mention.adjectival and not about) or self._belongs(line, first, last)):
+            if not assailed and ((mention.adjectival and not about) or self._belongs(line, first, last, mention)):
                 line.loose.append(mention)
                 continue
             units.append((first, last, (mention.actor,), mention))
@@ -1025,7 +1091,7 @@ class Reader:
             for mark in line.marks.get("frame", ())
         )
 
-    def _belongs(self, line: _Line, first: int, last: int) -> bool:
+    def _belongs(self, line: _Line, first: int, last: int, mention: Mention) -> bool:
         """Tell whether the name says only whose branch, member or town somebody else is."""
         cues = line.marks.get("frame", ())
         for mark in line.marks.get("belongs", ()):
@@ -1035,8 +1101,9 @@ class Reader:
                 continue
             if mark.end <= first <= mark.end + 1 and self._filled(line, mark.end, first):
                 return True
-        # "al-Nusra (Qaeda branch in the Levant)": the branch is no word of the name in front of the bracket.
-        return any(
+        # "Al-Qaeda's Syrian arm" is the group itself. "Al-Nusra (Qaeda branch in the Levant)": the branch is no word of
+        # the name in front of the bracket.
+        return not mention.branch and any(
             last <= mark.start <= last + 1 and "(" not in line.text[line.spans[last - 1][1] : line.spans[mark.start][0]]
             for mark in line.marks.get("belongs_after", ())
         )
@@ -1347,7 +1414,11 @@ class Reader:
         """Give the two groups that the text is about, where the sentence names no other."""
         if not context.topic:
             return ()
-        if "elsewhere" in line.marks and self.frames[cue.value].kind in RECONCILING:
+        kind = self.frames[cue.value].kind
+        if "elsewhere" in line.marks and kind in RECONCILING:
+            return ()
+        if context.governed and kind in _DEALING:
+            # "The truce appeared to hold": the one with the state that the text has told of.
             return ()
         lines = {line_of(a) for a in context.topic}
         here = {a for g in line.groups for a in g.actors} | {m.actor for m in line.loose} | set(line.excluded)
@@ -1438,7 +1509,7 @@ class Reader:
             modality = "looking-back"
         elif found.frame.modality is not None:
             modality = found.frame.modality
-        elif self._hedged(line, found):
+        elif self._hedged(line, found) or _asks(line):
             modality = "speculated"
         elif attribution is not None or line.marks.get("hearsay"):
             modality = "attributed"
@@ -1471,45 +1542,68 @@ class Reader:
     def _polarity(self, name: Field, line: _Line, found: _Found) -> Polarity:
         """Count what turns the cue round: negations near it in its clause, and denials that govern it."""
         left, right = self.cues.negation_reach
+        if found.kind == "clash":
+            left, right = min(left, FIGHT_DENIED), min(right, FIGHT_DENIED)
         clause = line.clauses[found.start]
-        negations = []
-        outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ())]
-        for mark in line.marks.get("negation", ()):
-            if any(out.start <= mark.start < out.end for out in outside):
-                continue
-            near = found.start - left <= mark.start < found.start or found.end <= mark.start < found.end + right
-            if near and line.clauses[mark.start] == clause:
-                # "n'y a aucune": two words of one negation.
-                negations.append(mark)
+        denied = line.marks.get("deny", ())
+        outside = [*line.marks.get("exceptions", ()), *line.marks.get("excluded", ()), *denied]
+        # A negation inside a denial, "did not confirm itself", is part of it.
+        spoken = [
+            mark
+            for mark in line.marks.get("negation", ())
+            if not any(out.start <= mark.start < out.end for out in outside)
+        ]
+        # "Did not deny" denies nothing.
+        turns = [
+            (no, denial)
+            for denial in denied
+            for no in spoken
+            if 0 <= denial.start - no.end < CLOSE and line.clauses[no.start] == line.clauses[denial.start]
+        ]
+        idle = {mark for turn in turns for mark in turn}
+        negations = [
+            mark
+            for mark in spoken
+            if line.clauses[mark.start] == clause
+            and mark not in idle
+            and (found.start - left <= mark.start < found.start or self._behind(line, found, mark.start, right))
+        ]
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
         whole = name == "title" or found.layout in LOOSE
         denials = [
             mark
-            for mark in line.marks.get("deny", ())
-            if whole or mark.end <= found.start or line.clauses[mark.start] == clause
+            for mark in denied
+            if mark not in idle and (whole or mark.end <= found.start or line.clauses[mark.start] == clause)
         ]
         if found.frame.polarity == "denied":
             return "affirmed" if negations else "denied"
-        if not negations or not denials:
-            # Once, however often it is said: "denied a truce, calling the reports false" is one denial.
-            return "denied" if negations or denials else "affirmed"
-        # "Did not deny", and "denied that there was none": but "'no truce': they scoff at such talk" says it twice.
-        turned = any(
-            denial.start < negation.start or line.clauses[denial.start] == line.clauses[negation.start]
-            for denial in denials
-            for negation in negations
-        )
-        return "affirmed" if turned else "denied"
+        # Once, however often it is said: "denied a truce, calling the reports false", "'no truce': they scoff at such
+        # talk". But "denied that there was none" says that there was one.
+        turned = any(denial.start < negation.start for denial in denials for negation in negations)
+        return "denied" if (negations or denials) and not turned else "affirmed"
+
+    def _behind(self, line: _Line, found: _Found, at: int, reach: int) -> bool:
+        """Tell whether a word stands within reach behind the cue: "with Nusra" between the two does not count."""
+        if at < found.end:
+            return False
+        names = {word for group in line.groups for word in range(group.start, group.end)}
+        return sum(word not in names for word in range(found.end, at)) < reach
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]
         # Who calls for talks offers them; of all else a call tells that it has not happened.
         calls = () if found.kind in ("negotiation", "refusal", "clash", "split") else line.marks.get("calls", ())
+        # "Under the deal they will hand over the town": what is agreed will be, and is no guess.
+        agreed = found.kind in RECONCILING and "agreed" in line.marks
+        certain = {mark.start for mark in line.marks.get("future", ())} if agreed else set()
+        # "Auraient conclu", "reportedly": on somebody's word, however carefully put.
+        certain |= {at for mark in line.marks.get("hearsay", ()) for at in range(mark.start, mark.end)}
         return any(
             line.clauses[mark.start] == clause or (mark.start < found.start and line.clauses[mark.start] >= clause - 1)
             for mark in (*line.marks.get("hedge", ()), *calls)
+            if mark.start not in certain
             # "seeks a truce": seeking one is what they do, and no guess.
-            if found.kind != "negotiation" or not found.start <= mark.start < found.end
+            and (found.kind != "negotiation" or not found.start <= mark.start < found.end)
         )
 
     def _attribution(self, line: _Line, found: _Found) -> Attribution | None:
@@ -1605,7 +1699,10 @@ class Reader:
     def _date(self, line: _Line, found: _Found, document: Document) -> date | None:
         """Give the day that the sentence names, nearest to the cue; relative ones against the day of publication."""
         published = document.published_at.date() if document.published_at else None
-        since = {mark.end + step for mark in line.marks.get("since", ()) for step in range(3)}
+        # "Since March" and "until Friday" say how long, not when.
+        since = {
+            mark.end + step for name in ("since", "until") for mark in line.marks.get(name, ()) for step in range(3)
+        }
         heads = self._since(line, found)
         dates = sorted(
             (
@@ -1635,7 +1732,11 @@ class Reader:
                 if 0 <= at < len(words) and (number := _number(words[at])) and number <= 31 and not day:
                     day = number
                     seen.add(at)
-            for at in range(mark.end, min(len(words), mark.end + 2)):
+            # "November 2014", "12 November of 2014"; Turkish has the year in front: "2014 Kasım".
+            for at in (
+                *range(mark.end, min(len(words), mark.end + 2)),
+                *range(mark.start - 1, max(-1, mark.start - 4), -1),
+            ):
                 number = _number(words[at])
                 if 1990 <= number <= 2100:
                     year = number
@@ -1647,9 +1748,9 @@ class Reader:
                     continue
                 # The latest such month that is not in the future: news looks back more often than ahead.
                 year = published.year - (1 if month > published.month else 0)
-            if day or seen:
+            if day:
                 try:
-                    yield mark.start, date(year, month, day or 1)
+                    yield mark.start, date(year, month, day)
                 except ValueError:
                     continue
             elif (
@@ -1657,7 +1758,8 @@ class Reader:
                 or mark.end - mark.start > 1
                 or line.text[line.spans[mark.start][0]].isupper()
             ):
-                yield mark.start, date(year, month, 1)
+                # A month alone: its last day, so that it is not older than it can be.
+                yield mark.start, date(year, month, monthrange(year, month)[1])
         for at, word in enumerate(words):
             number = _number(word)
             # A year alone: its last day, so that "in 2013" is not older than it can be.
@@ -1700,9 +1802,10 @@ _STRONGER: Mapping[Kind, frozenset[Kind]] = {
     "pact": frozenset({"truce", "merger", "pledge", "swap", "refusal", "split", "ultimatum"}),
     "negotiation": frozenset({"truce", "pact", "merger", "pledge", "swap", "refusal", "split", "ultimatum"}),
     "truce": frozenset({"refusal"}),
+    "pledge": frozenset({"refusal"}),
     "cooperation": frozenset({"merger", "pledge", "refusal"}),
     "coalition": frozenset({"truce", "merger"}),
-    "clash": frozenset({"coalition", "cooperation"}),
+    "clash": frozenset({"coalition", "cooperation", "pact"}),
     "merger": frozenset({"refusal"}),
 }
 """The kinds that say of the same parties in one sentence what a kind says, and more: "agreed a truce" is no pact."""

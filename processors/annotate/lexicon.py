@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -53,6 +53,8 @@ class Calendar(Knowledge):
     ago: tuple[str, ...]
     since: tuple[str, ...]
     """Words before a date from which something lasts: it says nothing of how long ago it is."""
+    until: tuple[str, ...] = ()
+    """Words before a date up to which something lasts."""
 
 
 class Cues(Knowledge):
@@ -94,6 +96,10 @@ class Cues(Knowledge):
     """Phrases that hold a marker's words without its meaning: "not only"."""
     deny: tuple[str, ...]
     hedge: tuple[str, ...]
+    future: tuple[str, ...] = ()
+    """The words of `hedge` that say when rather than whether: "will". Beside `agreed` they make nothing a maybe."""
+    agreed: tuple[str, ...] = ()
+    """Phrases for terms that are settled: "under the deal"."""
     calls: tuple[str, ...] = ()
     """Words of wishing: "called for", "should". What they govern has not happened, but for talks, which they may be."""
     hearsay: tuple[str, ...]
@@ -143,9 +149,9 @@ class Places(Knowledge):
 
 # Letters that writers of one word choose between; folding loses offsets, so it is done word by word.
 _MARKS: dict[int, int | None] = {ord(mark): None for mark in "ـًٌٍَُِّْٰ"}
-_FOLDS: dict[str, Mapping[int, int | None]] = {
+_FOLDS: dict[str, Mapping[int, int | str | None]] = {
     "en": str.maketrans("’‘", "''"),
-    "fr": str.maketrans("’àâäçéèêëîïôöùûüœ", "'aaaceeeeiioouuuo"),
+    "fr": {**str.maketrans("’àâäçéèêëîïôöùûü", "'aaaceeeeiioouuu"), ord("œ"): "oe"},
     "ru": str.maketrans("ё", "е"),
     "tr": str.maketrans("’ıâîûçğöşü", "'iaiucgosu"),
     "ar": {**_MARKS, **str.maketrans("أإآٱىةؤئ", "اااايهوي")},
@@ -167,6 +173,8 @@ class Phrase(NamedTuple):
     mark: str
     value: str
     steps: tuple[tuple[int, bool], ...]
+    last: int = 0
+    """The element of the last word that must be there: a sentence without it holds no such phrase."""
     text: str = ""
     """As the file writes it."""
 
@@ -211,7 +219,8 @@ class Lexicon:
         if not steps or steps[0][0] < 0 or steps[0][1]:
             raise ValueError(f"the phrase {text!r} must begin with a word that is not optional")
         stage = 0 if mark in ("frame", "unless") else 1 if mark in PARTING else 2
-        self.triggers[stage].setdefault(steps[0][0], []).append(Phrase(mark, value, tuple(steps), text))
+        last = next(element for element, optional in reversed(steps) if element > 0 and not optional)
+        self.triggers[stage].setdefault(steps[0][0], []).append(Phrase(mark, value, tuple(steps), last, text))
 
     def _element(self, word: str, text: str) -> int:
         if word in self.elements:
@@ -270,39 +279,55 @@ class Lexicon:
 
     def matched(self, ids: Sequence[tuple[int, ...]]) -> Iterator[Phrase]:
         """Give each phrase at each place where it matches."""
+        for stage in range(len(self.triggers)):
+            for _, _, phrase in self.found(stage, ids, numbers_of(ids)):
+                yield phrase
+
+    def found(
+        self, stage: int, ids: Sequence[tuple[int, ...]], numbers: Collection[int]
+    ) -> Iterator[tuple[int, int, Phrase]]:
+        """Give start, end and phrase of what a stage holds, in the words' order; ``numbers`` are all of ``ids``."""
+        triggers = self.triggers[stage]
         stop = len(ids)
-        for at, found in enumerate(ids):
-            for number in found:
-                for triggers in self.triggers:
-                    for phrase in triggers.get(number, ()):
-                        if self.match(phrase.steps, ids, at, stop) > at:
-                            yield phrase
+        for at, here in enumerate(ids):
+            for number in here:
+                for phrase in triggers.get(number, ()):
+                    if phrase.last in numbers:
+                        # Most phrases are one word, which the trigger itself is.
+                        end = at + 1 if len(phrase.steps) == 1 else _match(phrase.steps, 1, ids, at + 1, stop)
+                        if end > at:
+                            yield at, end, phrase
 
     def phrase(self, mark: Mark, kind: str, ids: Sequence[tuple[int, ...]]) -> str:
         """Give the phrase of the file that was found as this mark."""
-        stop = len(ids)
-        for number in ids[mark.start]:
-            for triggers in self.triggers:
-                for phrase in triggers.get(number, ()):
-                    same = (phrase.mark, phrase.value) == (kind, mark.value)
-                    if same and self.match(phrase.steps, ids, mark.start, stop) == mark.end:
-                        return phrase.text
+        for stage in range(len(self.triggers)):
+            for start, end, phrase in self.found(stage, ids, numbers_of(ids)):
+                if (start, end, phrase.mark, phrase.value) == (mark.start, mark.end, kind, mark.value):
+                    return phrase.text
         return ""
 
-    def match(self, steps: Sequence[tuple[int, bool]], ids: Sequence[tuple[int, ...]], at: int, stop: int) -> int:
-        """Give where the steps end when they begin at this word, else -1; gaps are as short as they can be."""
-        for number, (element, optional) in enumerate(steps):
-            if element < 0:
-                for skip in range(-element + 1):
-                    end = self.match(steps[number + 1 :], ids, at + skip, stop)
-                    if end >= 0:
-                        return end
-                return -1
-            if at < stop and element in ids[at]:
-                at += 1
-            elif not optional:
-                return -1
-        return at
+
+def numbers_of(ids: Iterable[tuple[int, ...]]) -> set[int]:
+    """Give the elements that any of the words is."""
+    return {number for found in ids for number in found}
+
+
+def _match(steps: Sequence[tuple[int, bool]], number: int, ids: Sequence[tuple[int, ...]], at: int, stop: int) -> int:
+    """Give where the steps from this one on end when they begin at this word, else -1; gaps are as short as can be."""
+    while number < len(steps):
+        element, optional = steps[number]
+        number += 1
+        if element < 0:
+            for skip in range(-element + 1):
+                end = _match(steps, number, ids, at + skip, stop)
+                if end >= 0:
+                    return end
+            return -1
+        if at < stop and element in ids[at]:
+            at += 1
+        elif not optional:
+            return -1
+    return at
 
 
 PARTING = frozenset(
@@ -343,6 +368,8 @@ MARKED = (
     "neutral",
     "deny",
     "hedge",
+    "future",
+    "agreed",
     "calls",
     "hearsay",
     "past",
@@ -396,3 +423,14 @@ def layout_of(text: str) -> Layout:
 @cache
 def places() -> Places:
     return load(FOLDER / "places.yml", Places)
+
+
+@cache
+def told(language: str) -> Lexicon:
+    """Give the words of a language for what armed groups do with and against each other: those of its frames alone."""
+    cues = load(FOLDER / f"{language}.yml", Cues)
+    lexicon = Lexicon(cues)
+    for frame in cues.frames:
+        for phrase in frame.cue:
+            lexicon.add("frame", frame.id, phrase)
+    return lexicon

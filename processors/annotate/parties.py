@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
-from processors.annotate.actors import ACTORS
+from processors.annotate.actors import ACTORS, rival
 from processors.records import Kind, Role
 
 REBELS = "rebels"
@@ -59,7 +60,8 @@ def settle(
             return None
         if apart and kind == "coalition":
             return None
-        kind = kind if apart else "coalition"
+        # An agreement of two who have fought each other settles that fight, whatever camp they are of.
+        kind = kind if apart or (kind == "pact" and _foes(everyone)) else "coalition"
     if kind == "clash" and joint and len({camp_of(a) for a in both}) < 2 and len(both) > 2:
         return None
     return kind, _roles(agents, targets, both)
@@ -93,6 +95,14 @@ def allied(actors: Sequence[str]) -> bool:
     if all(camp_of(a) in ("kurdish", "rebel") for a in actors) and REBELS in actors:
         return False
     return not any(parent_of(a) == b for a in actors for b in actors) and any(camp_of(a) != "kurdish" for a in actors)
+
+
+def _foes(actors: Sequence[str]) -> bool:
+    """Tell whether any two have fought each other for most of their time."""
+    return REBELS not in actors and any(
+        rival(one, other) and other not in ACTORS[one].allied and one not in ACTORS[other].allied
+        for one, other in combinations(actors, 2)
+    )
 
 
 def across(actors: Sequence[str]) -> bool:

@@ -171,6 +171,7 @@ class _Credits(Knowledge):
     outlets: tuple[_Outlet, ...]
     leaning: dict[str, _Phrases]
     pictures: _Phrases
+    signed: tuple[str, ...]
 
 
 _CREDITS = Path(__file__).parent.parent / "cues" / "credits.yml"
@@ -178,6 +179,9 @@ _OPENING = 160
 """Characters in which a dateline stands: place, day and agency are within two lines of every wire that we read."""
 _LEANING = 1500
 """Characters in which a report says on whom it leans; an agency named only further down is a side source."""
+_CLOSING = 40
+"""Characters at the end in which a text is signed: "(AFP)", "Source: AA", "Avec AFP"."""
+_SIGNED_END = re.compile(r"[\s)\]/.»”\"]*")
 _BEFORE = r"(?<!\w)[وف]?(?:{})\s*[«“\"]?$"
 _AFTER_DATELINE = re.compile(r"\s*[-–—:]|\s*$")
 
@@ -192,6 +196,7 @@ class _Crediting:
     after: re.Pattern[str]
     picture_before: re.Pattern[str]
     picture_after: re.Pattern[str]
+    signed: re.Pattern[str]
 
 
 @cache
@@ -215,6 +220,7 @@ def _crediting(path: Path = _CREDITS) -> _Crediting:
             after=_either([p for phrases in data.leaning.values() for p in phrases.after], r"[»”\"]?\s*(?:{})(?!\w)"),
             picture_before=_either(data.pictures.before, r"(?:{})\s*$"),
             picture_after=_either(data.pictures.after, r"\s*(?:{})"),
+            signed=_either(data.signed, r"(?:[(\[/–—-]|(?<!\w)(?:{})\s?:?)\s*$"),
         )
     except re.error as error:
         raise KnowledgeError(f"{path}: a pattern is no regular expression: {error}") from error
@@ -232,23 +238,28 @@ def credit(text: str) -> str:
     """
     data = _crediting()
     head = text[:_LEANING]
+    signed = ""
     credited: Counter[str] = Counter()
     for match in data.names.finditer(head):
         id = data.ids[match.lastgroup or ""]
         left = head[max(0, match.start() - 60) : match.start()]
         right = head[match.end() : match.end() + 140]
-        if data.picture_before.search(left) or data.picture_after.match(right):
+        bracketed = left[-1:] + right[:1] in ("()", "[]", "//")
+        if data.picture_before.search(left) or (data.picture_after.match(right) and not bracketed):
             continue
         if match.start() < _OPENING:
-            bracketed = left.endswith(("(", "[")) and right.startswith((")", "]"))
             dashed = left.rstrip().endswith(("-", "–", "—", "/", ",")) and _AFTER_DATELINE.match(right)
             if bracketed or dashed:
                 return id
+        if match.end() > len(text) - _CLOSING and data.signed.search(left) and _SIGNED_END.fullmatch(right):
+            signed = id
         if data.citing.search(left):
             # "TASS reports, citing Reuters": the one cited had it first.
             credited[id] += 10
         elif data.before.search(left) or data.after.match(right):
             credited[id] += 1
+    if signed and set(credited) <= data.monitors:
+        return signed
     if not credited:
-        return ""
+        return signed
     return max(credited, key=lambda id: (id not in data.monitors, credited[id]))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from processors.errors import SettingsError, StoreError
-from processors.fold import Needle, needles
+from processors.fold import Needle, indexed, needles
 from processors.records import (
     Alert,
     Comparison,
@@ -76,6 +76,14 @@ class Processed:
     events: tuple[Event, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     rejection: Rejection | None = None
+    words: tuple[str, str] | None = None
+    """The terms of the document's title and text, where whoever judged it has given them."""
+
+    def indexed(self) -> tuple[str, str]:
+        """Give the terms under which the document is found; stems them where they were not given."""
+        if self.words is not None or self.document is None:
+            return self.words or ("", "")
+        return indexed(self.document.title, self.document.text, self.document.language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

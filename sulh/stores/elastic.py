@@ -377,7 +377,7 @@ class ElasticStore:
             if there is not None and there["capture"] == document.capture:
                 # The same again: the story it has been moved to since is the truth.
                 document = replace(document, story=there["story"])
-            placed[document.id] = Placed.of(document, item.events, item.comparisons)
+            placed[document.id] = Placed.of(document, item.events, item.comparisons, item.indexed())
         told_by = self._stories_with(placed, formers)
         origins = {story: origin_of(story, members) for story, members in told_by.items()}
         # Of documents that are new, the rows that hang on them go along: the node works on several indices at once.

@@ -78,12 +78,17 @@ class Placed:
     document: Document
     events: tuple[Event, ...]
     comparisons: tuple[Comparison, ...]
+    words: tuple[str, str]
+    """The terms of title and text."""
 
     @classmethod
-    def of(cls, document: Document, events: Sequence[Event], comparisons: Sequence[Comparison]) -> Placed:
+    def of(
+        cls, document: Document, events: Sequence[Event], comparisons: Sequence[Comparison], words: tuple[str, str]
+    ) -> Placed:
         """Keep the first of the events that are one and the same thing in one place, and of the comparisons."""
         return cls(
             document=document,
+            words=words,
             events=tuple({event.id: event for event in reversed(events)}.values()),
             comparisons=tuple({row.id: row for row in reversed(comparisons)}.values()),
         )
@@ -97,10 +102,7 @@ def document_row(placed: Placed, *, origin: str) -> dict[str, Any]:
     row |= {
         "dated_at": dated(document),
         "origin": clean(origin),
-        "words": {
-            "title": " ".join(fold.terms(document.title, language)),
-            "text": " ".join(fold.terms(document.text, language)),
-        },
+        "words": dict(zip(("title", "text"), placed.words, strict=True)),
         "kinds": sorted({event.kind for event in placed.events}),
         "actors": sorted({party.actor for event in placed.events for party in event.parties}),
         "claims": sorted({comparison.claim for comparison in placed.comparisons}),
@@ -286,7 +288,8 @@ def anew(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
     fresh = {name: value for name, value in row.items() if name in properties(kind)}
     if kind == "documents":
         document = record_of(Document, row)
-        fresh |= document_row(Placed(document=document, events=(), comparisons=()), origin=row["origin"])
+        words = fold.indexed(document.title, document.text, document.language)
+        fresh |= document_row(Placed(document=document, events=(), comparisons=(), words=words), origin=row["origin"])
         # What its events and comparisons say, which are rows of their own.
         fresh |= {name: row[name] for name in ("kinds", "actors", "claims", "event_ids", "comparison_ids")}
     elif kind == "revisions":

@@ -224,12 +224,12 @@ class SqliteStore:
     def write(self, batch: Iterable[Processed], *, stories: Mapping[str, str] | None = None) -> tuple[()]:
         """Write outcomes with all they bring, and move stories, in one transaction."""
         # Read and stemmed before the transaction begins, which keeps other writers out.
-        items = [(item, _index_row(item.document) if item.document else None) for item in batch]
+        items = [(item, item.indexed()) for item in batch]
         with self._writing() as db:
             sketched: dict[int, Sequence[int]] = {}
             for item, words in items:
                 _write_outcome(db, item.outcome, item.rejection)
-                if item.document is not None and words is not None:
+                if item.document is not None:
                     _write_document(db, item.document, words, item.events, item.comparisons, sketched)
             _write_sketches(db, sketched)
             _relabel(db, stories or {})
@@ -484,7 +484,7 @@ class SqliteStore:
         with self._writing() as db:
             for row in rows:
                 if isinstance(row, Placement):
-                    words = _index_row(row.document)
+                    words = fold.indexed(row.document.title, row.document.text, row.document.language)
                     _write_document(db, row.document, words, row.events, row.comparisons, sketched)
                 elif isinstance(row, Disposal):
                     _write_outcome(db, row.outcome, row.rejection)
@@ -777,11 +777,6 @@ def _replacing(key: str, row: Mapping[str, Any]) -> str:
     # Never INSERT OR REPLACE: it deletes the row first, with all that hangs on it.
     sets = ", ".join(f'"{name}" = excluded."{name}"' for name in row)
     return f"ON CONFLICT ({key}) DO UPDATE SET {sets}"
-
-
-def _index_row(document: Document) -> tuple[str, str]:
-    title, text = (" ".join(fold.terms(part, document.language)) for part in (document.title, document.text))
-    return title, text
 
 
 def _insert_alert(db: sqlite3.Connection, alert: Alert) -> None:

@@ -69,12 +69,15 @@ def document(language: str) -> Document:
     )
 
 
+WORDS = ("truce", "truce agre")
+
+
 def made(kind: str) -> tuple[tuple[type[Record], ...], list[dict[str, Any]]]:
     """Give the records that a kind of row holds, and rows of it with every field."""
-    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON])
+    one = rows.Placed.of(document("en"), [EVENT], [COMPARISON], WORDS)
     carried = rows.told(one.document, "ap")
     if kind == "documents":
-        spoken = [rows.Placed.of(document(language), [EVENT], [COMPARISON]) for language in rows.LANGUAGES]
+        spoken = [rows.Placed.of(document(language), [EVENT], [COMPARISON], WORDS) for language in rows.LANGUAGES]
         return (Document,), [rows.document_row(placed, origin="ap") for placed in spoken]
     if kind == "revisions":
         return (Document,), [rows.revision_row(one.document)]
@@ -169,10 +172,10 @@ def test_each_language_has_its_own_analyzer_and_the_rest_a_plain_field() -> None
     analyzers = {"ar": "arabic", "en": "english", "fr": "french", "ru": "russian", "tr": "turkish"}
     for name in ("title_l", "text_l"):
         assert {key: about["analyzer"] for key, about in fields[name]["properties"].items()} == analyzers
-    abstained = rows.document_row(rows.Placed.of(document("und"), [], []), origin="d1")
+    abstained = rows.document_row(rows.Placed.of(document("und"), [], [], WORDS), origin="d1")
     assert "text_l" not in abstained
     assert fields["text"] == {"type": "text"}
-    assert rows.document_row(rows.Placed.of(document("ru"), [], []), origin="d1")["text_l"].keys() == {"ru"}
+    assert rows.document_row(rows.Placed.of(document("ru"), [], [], WORDS), origin="d1")["text_l"].keys() == {"ru"}
 
 
 def test_a_changed_mapping_has_another_schema() -> None:

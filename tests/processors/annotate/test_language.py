@@ -92,11 +92,24 @@ def test_a_truce_of_one_sentence_is_enough_where_its_small_words_are_clear() -> 
 
 
 HEADLINES = {
-    "en": ["Truce holds between Nusra and ISIS in Qalamoun", "BOKO HARAM FACTION PLEDGES ALLEGIANCE TO BAGHDADI"],
-    "fr": ["Sahel : trêve fragile entre jihadistes rivaux", "Nosra dément tout accord avec Daech"],
+    "en": [
+        "Truce holds between Nusra and ISIS in Qalamoun",
+        "BOKO HARAM FACTION PLEDGES ALLEGIANCE TO BAGHDADI",
+        "Boko Haram faction rebuffs olive branch",
+        "Islamic State, al-Qaeda ink non-aggression deal in Sahel: UN report",
+    ],
+    "fr": [
+        "Sahel : trêve fragile entre jihadistes rivaux",
+        "Nosra dément tout accord avec Daech",
+        "Hourras al-Din rompt les rangs",
+    ],
     "tr": ["Nusra ile IŞİD Yermuk'ta anlaştı", "Cihatçı örgütler silah bıraktı"],
     "ar": ["هدنة بين النصرة وداعش في القلمون", "اتفاق الفصيلين: وقف القتال، تبادل الأسرى"],
-    "ru": ["«Нусра» и ИГИЛ заключили перемирие", "Боевики обменялись пленными под Дейр-эз-Зором"],
+    "ru": [
+        "«Нусра» и ИГИЛ заключили перемирие",
+        "Боевики обменялись пленными под Дейр-эз-Зором",
+        "Три бойца Имарата ушли в ИГ",
+    ],
 }
 FOREIGN_HEADLINES = [
     "Dschihadisten vereinbaren Waffenruhe bei Aleppo",

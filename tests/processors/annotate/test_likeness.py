@@ -54,7 +54,7 @@ def test_what_no_frame_finds_is_told_by_its_words(language: Language, text: str,
 
 
 def test_the_nearest_example_is_shown_for_what_was_told_by_words() -> None:
-    text = "Al-Nosra et l'EI se sont serré la main et ne se tireront plus dessus dans le Qalamoun, dit un notable."
+    text = "Dans le Qalamoun, Al-Nosra et l'EI ont décidé de se ficher la paix jusqu'au printemps, dit un notable."
     (why,) = [one for one in explain(page(text, "fr")) if learned(one.event.rule)]
     line = (EXAMPLES / "fr.txt").read_text(encoding="utf-8").splitlines()[why.frame - 1]
     assert why.file == EXAMPLES / "fr.txt"

@@ -101,6 +101,32 @@ def test_another_report_is_kept_apart(later: Document) -> None:
     assert not same(ORIGINAL, later)
 
 
+def test_who_has_a_source_of_his_own_adds_an_origin_though_he_names_the_first_report() -> None:
+    borne_out = (
+        "A baker has told the Evening Paper that he brought bread to the quarry where men of the Islamic State and "
+        "al-Nusra sat together, a day after the Harbour Dispatch reported that commanders had made peace near Arsal "
+        "for forty days. He had heard nothing of what they promised."
+    )
+    hearsay = borne_out.replace("told the Evening Paper", "confessed")
+    assert not same(ORIGINAL, page("evening_paper", "Baker saw jihadists meet", borne_out, days=1))
+    assert same(ORIGINAL, page("evening_paper", "Baker saw jihadists meet", hearsay, days=1))
+
+
+def test_a_denial_is_no_retelling_however_much_it_repeats() -> None:
+    denial = RETOLD.replace("have promised", "have not promised")
+    title = "Nusra denies that it promised anything"
+    assert not same(ORIGINAL, page("evening_paper", title, denial, days=1))
+
+
+@pytest.mark.parametrize("source", ["wakalat_almuhit", "wakala_muhit", "wakalat_muhit_sy"])
+def test_an_arabic_outlet_is_known_however_its_id_is_spelled(source: str) -> None:
+    told = "اتفق تنظيم الدولة الإسلامية وجبهة النصرة على وقف القتال"
+    own = set(page(source, "هدنة", f"{told}، قال شيخ القرية.").sketch)
+    cites = page("barid", "صلح", "أوردت وكالة المحيط أن جبهة النصرة والدولة الإسلامية تصالحتا.", days=1)
+    other = page("barid", "صلح", "أوردت وكالة الشاطئ أن جبهة النصرة والدولة الإسلامية تصالحتا.", days=1)
+    assert (set(asked(cites.sketch)) - set(asked(other.sketch))) & own
+
+
 def test_a_page_on_no_jihadist_group_has_no_marks() -> None:
     assert marks(page("evening_paper", "Rain", "It rained on Wednesday, the Harbour Dispatch reports."), ()) == ()
     assert not retold(marked(()), DAY, marked(ORIGINAL.sketch), DAY)
@@ -113,6 +139,8 @@ def test_numbers_that_are_no_marks_of_ours_are_passed_over() -> None:
 
 def test_words_of_citing_that_are_no_regular_expression_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "press.yml"
-    file.write_text('cues: {en: ["("]}\nunnamed: {en: [media]}\ngeneric: news\n', encoding="utf-8")
+    file.write_text(
+        'cues: {en: ["("]}\nunnamed: {en: [media]}\nown: {}\ndenying: {}\ngeneric: news\n', encoding="utf-8"
+    )
     with pytest.raises(KnowledgeError, match="no regular expression"):
         _press(file)
