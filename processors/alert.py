@@ -10,7 +10,7 @@ what denies it, or shows the two fighting soon after, joins it and sets its stat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -86,6 +86,9 @@ HEAD = 400
 
 LEAD = 4
 """Sentences at the head of a text in which wires name their source: the first two paragraphs."""
+
+EXPERTS = 2
+"""Sentences before a doubt in which who doubts it is named; one after it does as well."""
 
 GAINING_CAMPS = frozenset({"rebel", "regime", "kurdish", "shia-militia", "coalition", "state"})
 """Camps at war with both sides of the split: they gain when the two pass for one (C28)."""
@@ -994,8 +997,11 @@ class _Words(Knowledge):
     namesakes: Mapping[TermLanguage, tuple[str, ...]]
     units: Mapping[TermLanguage, tuple[str, ...]]
     fought_lately: Mapping[TermLanguage, tuple[str, ...]]
+    fights: Mapping[TermLanguage, tuple[str, ...]]
     own_doubts: Mapping[TermLanguage, tuple[str, ...]]
     recycled: Mapping[TermLanguage, tuple[str, ...]]
+    no_deal: Mapping[TermLanguage, tuple[str, ...]]
+    own_voices: Mapping[TermLanguage, tuple[str, ...]]
     denied_denials: Mapping[TermLanguage, tuple[str, ...]]
     denials: Mapping[TermLanguage, tuple[str, ...]]
     commentators: Mapping[TermLanguage, tuple[str, ...]]
@@ -1061,7 +1067,7 @@ def _caution(cluster: _Cluster, origins: Sequence[str], fights: Fights, groups: 
         _single_origin(cluster, origins),
         _local_exception(cluster, lines),
         _against_interest(cluster, lines, fights, groups),
-        _counter_report(cluster),
+        _counter_report(cluster, lines),
         _expert_doubt(lines),
         _incompatible_terms(cluster, lines),
     )
@@ -1193,8 +1199,9 @@ def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights,
         if "against_interest" in line.words and line.told:
             return _shown(name, line.joined, line.text, "the text itself says what the deal would give away")
     for joined in cluster.affirmed:
+        deals, language = {event.sentence for event in joined.bid.events}, joined.page.document.language
         for bid in joined.page.fights:
-            event = next((one for one in bid.events if one.kind == "clash"), None)
+            event = next((one for one in bid.events if one.kind == "clash" and _fought(one, deals, language)), None)
             if event is not None and cluster.akin(bid, groups) and _lately(event, joined.page):
                 note = "the parties fought each other shortly before, says the report itself"
                 return _shown(name, joined, event.sentence, note)
@@ -1216,11 +1223,21 @@ def _against_interest(cluster: _Cluster, lines: Sequence[_Line], fights: Fights,
     return Signal(name=name, shown=False, note=note)
 
 
+def _fought(event: Event, deals: Collection[str], language: str) -> bool:
+    """Tell whether a sentence tells of a fight for itself: what ends there is named beside the deal that ends it.
+
+    Where no frame says who fights whom, the sentence needs a word of fighting: "met on a farm" reminds of raids too.
+    """
+    if event.sentence in deals:
+        return False
+    return not learned(event.rule) or any(hit.concept == "fights" for hit in _terms().find(event.sentence, language))
+
+
 def _lately(event: Event, page: _Page) -> bool:
     return event.date is None or event.date >= (page.at - RECENT_FIGHT).date()
 
 
-def _counter_report(cluster: _Cluster) -> Signal:
+def _counter_report(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
     name = "counter_report"
     for joined in sorted(cluster.denials, key=lambda joined: joined.page.arrival):
         days = (joined.page.at - cluster.first).days
@@ -1230,25 +1247,39 @@ def _counter_report(cluster: _Cluster) -> Signal:
         for bid in joined.page.denials:
             if _touch(bid, cluster.bid):
                 return _shown(name, joined, _told(bid).sentence, "denied or refused in the same text")
+    for line in lines:
+        if _denies(line):
+            return _shown(name, line.joined, line.text, "one who speaks for a party denies it in the same text")
     note = f"not shown: no denial or refusal in the {WINDOW.days} days after the last report"
     return Signal(name=name, shown=False, note=note)
 
 
+def _denies(line: _Line) -> bool:
+    """Tell whether one of theirs denies or refuses the deal there: no enemy of both, nor who studies them.
+
+    What is denied is said there, or in the sentence before or after it.
+    """
+    words = line.words
+    if words.isdisjoint({"denials", "no_deal"}) or "denied_denials" in words or not line.by.speaks or line.by.side:
+        return False
+    theirs = "own_voices" in words
+    if "commentators" in words or ("experts" in words and not theirs):
+        return False
+    return line.told or "deals" in words or ("no_deal" in words and theirs)
+
+
 def _expert_doubt(lines: Sequence[_Line]) -> Signal:
     name = "expert_doubt"
-    for before, line in zip((None, *lines), lines, strict=False):
+    for number, line in enumerate(lines):
         if "own_doubts" in line.words:
             return _shown(name, line.joined, line.text, "who writes doubts it")
-        if {"experts", "doubts"} <= line.words:
+        if "doubts" not in line.words:
+            continue
+        if "experts" in line.words:
             return _shown(name, line.joined, line.text, "officials or experts doubt it in the same text")
-        if (
-            before is not None
-            and before.joined is line.joined
-            and "doubts" in line.words
-            and "experts" in before.words
-            and "role" not in line.words
-        ):
-            return _shown(name, line.joined, line.text, "officials or experts, named in the sentence before, doubt it")
+        near = [one for one in lines[max(0, number - EXPERTS) : number + 2] if one.joined is line.joined]
+        if line.by.speaks or any("experts" in one.words for one in near):
+            return _shown(name, line.joined, line.text, "somebody who speaks there, or is named beside, doubts it")
     return Signal(name=name, shown=False, note="not shown: no official or expert who doubts it in the texts")
 
 

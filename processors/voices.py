@@ -171,7 +171,8 @@ def _names(tokens: Sequence[_Token], language: str) -> list[tuple[int, int]]:
 def _arabic_names(tokens: Sequence[_Token]) -> list[tuple[int, int]]:
     given, found = _lookup("names", "ar"), []
     for number, token in enumerate(tokens[:-1]):
-        if token.folded in given or token.folded in _KUNYA:
+        # "على" is folded like the name, and is a preposition.
+        if (token.folded in given and token.word != "على") or token.folded in _KUNYA:
             found.append((number, number + 2))
     return found
 

@@ -341,7 +341,7 @@ def _index(folder: Path = FOLDER) -> _Index:
         # A Turkish case stands between the name and what follows it: El Kaide'ye bağlı.
         after=_words(forms.adjectival_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
         before=_words(forms.adjectival_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
-        followers_after=_words(forms.followers_after, r"(?:\w{1,4})? (?:{})(?!\w)", forms),
+        followers_after=_words(forms.followers_after, r"(?:\w{1,4})? (?:{})", forms),
         followers_before=_words(forms.followers_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
         belonging_after=_words(forms.belonging_after, r"(?:\w{1,4})? ?(?:{})(?!\w)", forms),
         belonging_before=_words(forms.belonging_before, r"(?<!\w)(?:{})(?: the| le| la| les)?(?: l)? ?$", forms),
@@ -751,9 +751,7 @@ def _decided(
             if (start, end) in settled or alias.strength == "weak":
                 continue
             region = regions.get((start, end))
-            if region and (
-                _local(index, plain, start, end, language) or _of_region(index, region, plain, start, decided)
-            ):
+            if region and _as_region(index, region, plain, start, end, decided, language):
                 continue
             if alias.strength == "short":
                 could = _could(index, aliases, fighting)
@@ -784,8 +782,18 @@ def _decided(
 _OF_REGION = re.compile(r"(?:s|in|nin)? ?(?:in |of |au |du |en |dans le |в |в провинции |في )?(?:the )?")
 
 
-def _of_region(index: _Index, id: str, plain: str, start: int, decided: list[tuple[int, int, _Alias]]) -> bool:
-    """Tell whether a region only says which branch of the group named before it is meant."""
+def _as_region(
+    index: _Index,
+    id: str,
+    plain: str,
+    start: int,
+    end: int,
+    decided: list[tuple[int, int, _Alias]],
+    language: str,
+) -> bool:
+    """Tell whether what is a group's name too is here a place, or says which branch of the group before it is meant."""
+    if not plain.endswith("the ", 0, start) and _local(index, plain, start, end, language):
+        return True
     parents = index.actors[id].called
     return any(
         alias.actor in parents and 0 <= start - stop <= _BESIDE and _OF_REGION.fullmatch(plain, stop, start)
