@@ -174,7 +174,7 @@ def _agreed(told: Sequence[_Match], said: Sequence[_Match]) -> Iterator[_Match]:
 
     In one sentence the words are surer: they are the claim's own, and know what denies or doubts it. Elsewhere the
     events are: a text that tells a truce and has somebody doubt it tells it, and one that tells a denial denies what it
-    quotes. Of words alone, those that come first are what the text is about.
+    quotes. Of words alone, those that come first, and fit as well, are what the text is about.
     """
     words: dict[tuple[int, int], list[_Match]] = defaultdict(list)
     for match in said:
@@ -189,7 +189,8 @@ def _agreed(told: Sequence[_Match], said: Sequence[_Match]) -> Iterator[_Match]:
     for match in said:
         if any(one.against != match.against and (not one.against or one.denies) for one in events[match.claim]):
             continue
-        if match.against and any(not one.against and one.at() < match.at() for one in words[match.claim]):
+        first = (one for one in words[match.claim] if not one.against and one.at() < match.at())
+        if match.against and any(one.score >= match.score for one in first):
             continue
         yield match
 
