@@ -1566,7 +1566,11 @@ class Reader:
             for mark in spoken
             if line.clauses[mark.start] == clause
             and mark not in idle
-            and (found.start - left <= mark.start < found.start or self._behind(line, found, mark.start, right))
+            and (
+                found.start - left <= mark.start < found.start
+                or self._behind(line, found, mark.start, right)
+                or self._amid(line, found, mark)
+            )
         ]
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
         whole = name == "title" or found.layout in LOOSE
@@ -1588,6 +1592,14 @@ class Reader:
             return False
         names = {word for group in line.groups for word in range(group.start, group.end)}
         return sum(word not in names for word in range(found.end, at)) < reach
+
+    def _amid(self, line: _Line, found: _Found, negation: Mark) -> bool:
+        """Tell whether a negation stands between the words of the cue, and is none of them: "talks were not held"."""
+        if not found.start < negation.start < found.end or found.layout == _BEFORE:
+            return False
+        cue = self.lexicon.phrase(Mark(found.start, found.end, found.frame.id), "frame", line.ids)
+        said = fold(self._words_of(line, negation.start, negation.start + 1), self.cues.language)
+        return bool(cue) and said not in re.split(r"[ |?*]+", fold(cue, self.cues.language))
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]
