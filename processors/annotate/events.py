@@ -651,9 +651,11 @@ class Reader:
             file, row, said, words = path, near.line, near.text, found.words
         else:
             file, row = self.path, self.order[found.frame.id]
-            said = self.lexicon.phrase(cue, "frame", line.ids)
-            if found.layout == _BEFORE:
-                said = self.lexicon.phrase(Mark(found.start, found.end, ""), "deny", line.ids)
+            before = found.layout == _BEFORE
+            phrase = self.lexicon.phrase(
+                cue._replace(value="") if before else cue, "deny" if before else "frame", line.ids
+            )
+            said = phrase.text if phrase is not None else ""
             words = self._words_of(line, found.start, found.end)
         inside = [m for m in named if line.start <= m.start < line.end]
         return Explained(
@@ -927,6 +929,8 @@ class Reader:
         elif SUPPOSED in guess.turns and modality != "looking-back":
             modality = "speculated"
         event = replace(event, modality=modality, polarity="denied" if DENIED in guess.turns else event.polarity)
+        if event.kind in HOSTILE and event.polarity == "denied":
+            return None
         if context.trace is not None:
             context.trace.append((event, line, found))
         return event
@@ -1598,8 +1602,8 @@ class Reader:
         if not found.start < negation.start < found.end or found.layout == _BEFORE:
             return False
         cue = self.lexicon.phrase(Mark(found.start, found.end, found.frame.id), "frame", line.ids)
-        said = fold(self._words_of(line, negation.start, negation.start + 1), self.cues.language)
-        return bool(cue) and said not in re.split(r"[ |?*]+", fold(cue, self.cues.language))
+        said = line.ids[negation.start]
+        return cue is not None and found.kind in RECONCILING and not any(element in said for element, _ in cue.steps)
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]
