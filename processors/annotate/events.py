@@ -754,6 +754,9 @@ class Reader:
             context.deals.append(tuple(actor for actor, _ in deals[-1]) if deals else ())
             for one in found:
                 event = self._event(document, name, line, one)
+                if event.kind in HOSTILE and event.polarity == "denied" and "deny" not in line.marks:
+                    # "Has not attacked since March" tells of no fight, and no report of one is denied.
+                    continue
                 if context.trace is not None:
                     context.trace.append((event, line, one))
                 if event.kind in _DEALING:
