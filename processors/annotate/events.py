@@ -651,9 +651,11 @@ class Reader:
             file, row, said, words = path, near.line, near.text, found.words
         else:
             file, row = self.path, self.order[found.frame.id]
-            said = self.lexicon.phrase(cue, "frame", line.ids)
-            if found.layout == _BEFORE:
-                said = self.lexicon.phrase(Mark(found.start, found.end, ""), "deny", line.ids)
+            before = found.layout == _BEFORE
+            phrase = self.lexicon.phrase(
+                cue._replace(value="") if before else cue, "deny" if before else "frame", line.ids
+            )
+            said = phrase.text if phrase is not None else ""
             words = self._words_of(line, found.start, found.end)
         inside = [m for m in named if line.start <= m.start < line.end]
         return Explained(
@@ -752,6 +754,9 @@ class Reader:
             context.deals.append(tuple(actor for actor, _ in deals[-1]) if deals else ())
             for one in found:
                 event = self._event(document, name, line, one)
+                if event.kind in HOSTILE and event.polarity == "denied" and "deny" not in line.marks:
+                    # "Has not attacked since March" tells of no fight, and no report of one is denied.
+                    continue
                 if context.trace is not None:
                     context.trace.append((event, line, one))
                 if event.kind in _DEALING:
@@ -927,6 +932,8 @@ class Reader:
         elif SUPPOSED in guess.turns and modality != "looking-back":
             modality = "speculated"
         event = replace(event, modality=modality, polarity="denied" if DENIED in guess.turns else event.polarity)
+        if event.kind in HOSTILE and event.polarity == "denied":
+            return None
         if context.trace is not None:
             context.trace.append((event, line, found))
         return event
@@ -1566,7 +1573,11 @@ class Reader:
             for mark in spoken
             if line.clauses[mark.start] == clause
             and mark not in idle
-            and (found.start - left <= mark.start < found.start or self._behind(line, found, mark.start, right))
+            and (
+                found.start - left <= mark.start < found.start
+                or self._behind(line, found, mark.start, right)
+                or self._amid(line, found, mark)
+            )
         ]
         # A headline has one matter, and parties found by the whole sentence stand under all of it.
         whole = name == "title" or found.layout in LOOSE
@@ -1588,6 +1599,14 @@ class Reader:
             return False
         names = {word for group in line.groups for word in range(group.start, group.end)}
         return sum(word not in names for word in range(found.end, at)) < reach
+
+    def _amid(self, line: _Line, found: _Found, negation: Mark) -> bool:
+        """Tell whether a negation stands between the words of the cue, and is none of them: "talks were not held"."""
+        if not found.start < negation.start < found.end or found.layout == _BEFORE:
+            return False
+        cue = self.lexicon.phrase(Mark(found.start, found.end, found.frame.id), "frame", line.ids)
+        said = line.ids[negation.start]
+        return cue is not None and found.kind in RECONCILING and not any(element in said for element, _ in cue.steps)
 
     def _hedged(self, line: _Line, found: _Found) -> bool:
         clause = line.clauses[found.start]

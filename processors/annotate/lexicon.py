@@ -298,13 +298,13 @@ class Lexicon:
                         if end > at:
                             yield at, end, phrase
 
-    def phrase(self, mark: Mark, kind: str, ids: Sequence[tuple[int, ...]]) -> str:
+    def phrase(self, mark: Mark, kind: str, ids: Sequence[tuple[int, ...]]) -> Phrase | None:
         """Give the phrase of the file that was found as this mark."""
         for stage in range(len(self.triggers)):
             for start, end, phrase in self.found(stage, ids, numbers_of(ids)):
                 if (start, end, phrase.mark, phrase.value) == (mark.start, mark.end, kind, mark.value):
-                    return phrase.text
-        return ""
+                    return phrase
+        return None
 
 
 def numbers_of(ids: Iterable[tuple[int, ...]]) -> set[int]:
