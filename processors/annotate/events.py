@@ -1723,10 +1723,17 @@ class Reader:
             mark.end + step for name in ("since", "until") for mark in line.marks.get(name, ()) for step in range(3)
         }
         heads = self._since(line, found)
+        known = list(self._dates(line, published))
+        first = line.clauses.index(line.clauses[found.start])
+        if line.has("breaks", first, first + 1):
+            # "At war since 2013, when Nusra refused to submit": the refusal is of that year.
+            when = [day for at, day in known if first - 3 <= at < first]
+            if when:
+                return when[-1]
         dates = sorted(
             (
                 item
-                for item in self._dates(line, published)
+                for item in known
                 if item[0] not in since and line.clauses[item[0]] not in heads and self._near(line, found, item[0])
             ),
             key=lambda item: abs(item[0] - found.start),
