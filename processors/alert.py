@@ -1245,8 +1245,11 @@ def _counter_report(cluster: _Cluster, lines: Sequence[_Line]) -> Signal:
         return _shown(name, joined, _told(joined.bid).sentence, f"denied or refused {when}")
     for joined in cluster.affirmed:
         for bid in joined.page.denials:
-            if _touch(bid, cluster.bid):
-                return _shown(name, joined, _told(bid).sentence, "denied or refused in the same text")
+            event = _told(bid)
+            # "It has nothing to do with a truce", of captives that were exchanged, counters no exchange.
+            other = cluster.kinds <= {"swap"} and event.kind not in ("swap", "refusal")
+            if _touch(bid, cluster.bid) and not other:
+                return _shown(name, joined, event.sentence, "denied or refused in the same text")
     for line in lines:
         if _denies(line):
             return _shown(name, line.joined, line.text, "one who speaks for a party denies it in the same text")
