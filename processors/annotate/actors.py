@@ -535,7 +535,7 @@ _TURKISH = re.compile(
 _LOCATIVE = re.compile(r"(?:[dt][ae]n?|y[ae]|n[iu]n)(?!\w)")
 _PLURAL = re.compile(r"s(?!\w)")
 # What Russian adds to a name that ends in a consonant, whether a dictionary declines it or not: «Джунд аль-Исламом».
-_RUSSIAN = re.compile(r"(?:а|у|ом|е)(?!\w)")
+_RUSSIAN = re.compile(r"(?:а|у|ом|ым|е)(?!\w)")
 _HARD = frozenset("бвгджзклмнпрстфхцчшщ")
 
 
@@ -1182,7 +1182,8 @@ def _describes(
     if number > 0 and _APPOSED.fullmatch(plain, taken[number - 1][1], max(start, taken[number - 1][1])):
         return True
     alias = taken[number][2]
-    return actors[number] == alias.actor and alias.actor in index.called
+    family = alias.actor in index.called and not index.actors[alias.actor].theatre
+    return family and actors[number] == alias.actor
 
 
 def _may_stand_after(index: _Index, plain: str, start: int) -> bool:
