@@ -1025,6 +1025,8 @@ class _Line(NamedTuple):
     lead: bool
     """Whether it stands in the headline or at the head of the text, where reports give their source."""
     by: Heard
+    comment: bool
+    """Whether its text only comments on the report of another: whoever speaks there does not stand behind it."""
 
     @property
     def vouches(self) -> bool:
@@ -1048,7 +1050,8 @@ def _lines(joined: _Joined) -> list[_Line]:
             beside = any(told[max(0, number - 1) : number + 2])
             words = frozenset(hit.concept for hit in hits)
             lead = name == "title" or number < LEAD
-            lines.append(_Line(joined, text[start:end], words, beside, lead, heard(text[start:end], document.language)))
+            by = heard(text[start:end], document.language)
+            lines.append(_Line(joined, text[start:end], words, beside, lead, by, comment))
     return lines
 
 
@@ -1104,11 +1107,13 @@ def _anonymous_source(cluster: _Cluster, origins: Sequence[str], lines: Sequence
         if attribution.actor or by.person:
             return _answered(name, joined, event.sentence, f"{attribution.speaker} is named, with a role or group")
         bare = bare or (joined, event, attribution)
-    for line in lines:
+    for line in (line for line in lines if not line.comment):
         if line.vouches and line.by.answers and (line.by.person or line.told or line.lead):
             who = f"{line.by.person} is named, with a role" if line.by.person else "a body with a name says so"
             return _answered(name, line.joined, line.text, who)
-        if line.vouches and "signed" in line.by.words and "nameless" not in line.by.words and (line.told or line.lead):
+        # Who studies statements has signed none.
+        signed = "signed" in line.by.words and line.words.isdisjoint({"experts", "commentators"})
+        if line.vouches and signed and "nameless" not in line.by.words and (line.told or line.lead):
             return _answered(name, line.joined, line.text, "it stands in a statement, a paper or a recording of theirs")
     if bare is not None:
         return _shown(

@@ -128,6 +128,10 @@ def heard(sentence: str, language: str) -> Heard:
     )
 
 
+_PLACED = re.compile("['’](?:[dt][ae](?:ki)?|[dt][ae]n)$")
+"""Turkish endings of a name where something is, or from where it comes."""
+
+
 class _Token(NamedTuple):
     word: str
     folded: str
@@ -143,6 +147,9 @@ def _person(sentence: str, language: str) -> str:
         tokens.append(_Token(match.group(), folded, bool(_COMMA.search(sentence, last, match.start()))))
         last = match.end()
     for start, end in _arabic_names(tokens) if language == "ar" else _names(tokens, language):
+        if language == "tr" and _PLACED.search(tokens[end - 1].word):
+            # "Han es-Sübül'de": a place, in which whoever speaks is.
+            continue
         if _has_role(tokens, start, end, language):
             return " ".join(token.word for token in tokens[start:end])
     return ""
