@@ -403,6 +403,9 @@ def layout_of(text: str) -> Layout:
     sides: list[list[tuple[str, str]]] = [[], []]
     side, link, inside, context = 0, "", "", ""
     for part in text.split():
+        if link and part not in ("A", "T", "P"):
+            # Turkish has its links behind the name; in a layout they stand in front of the letter all the same.
+            raise ValueError(f"the layout {text!r} has {link!r} in front of {part!r}; expected A, T or P behind a link")
         if part in ("CUE", "CUE[T]", "CUE[A]", "CUE[P]"):
             inside = part[4:5]
             side = 1

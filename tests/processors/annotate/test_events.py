@@ -113,6 +113,7 @@ def test_the_two_groups_are_those_of_the_sentence_before() -> None:
         ("language: en", "language: fr", "language: expected 'en', the name of the file"),
         ("  - id: truce\n", "  - id: pledge\n", "is taken; expected one frame an id"),
         ('"A CUE with T"', '"A CUE mit T"', "holds 'mit'"),
+        ('"A CUE with T"', '"A with CUE T"', "has 'with' in front of 'CUE'"),
         ('"cease fire|fires"', '"cease fire|@fires"', "uses @fires"),
         ('"cease fire|fires"', '"cease? fire"', "must begin with a word that is not optional"),
         ('"cease fire|fires"', '"cease-fire"', "'cease-fire' in the phrase 'cease-fire' is not one word"),
