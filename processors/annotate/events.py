@@ -352,6 +352,11 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
             made.setdefault(pair, set()).add(event.kind)
             if event.kind in ("clash", "truce", "swap", "split"):
                 fought.add(pair)
+    refused = {
+        _families(event)
+        for event in found
+        if event.kind == "refusal" and event.polarity == "affirmed" and event.modality in _TOLD
+    }
     told: list[Event] = []
     for event in found:
         pair = frozenset(party.actor for party in event.parties)
@@ -360,6 +365,9 @@ def _settled(found: Sequence[Event]) -> tuple[Event, ...]:
         if event.kind == "coalition" and event.rule.rpartition(":")[2] in _DEALS and pair in fought:
             event = replace(event, kind="pact")
         if not _COVERED.get(event.kind, frozenset()).isdisjoint(same):
+            continue
+        if event.kind == "negotiation" and event.polarity == "affirmed" and _families(event) in refused:
+            # What was offered and turned down is told as the refusal.
             continue
         if event.kind == "pact" and event.polarity == "denied" and "truce" in made.get(pair, ()):
             # "There is no agreement": none of the kind that the text tells of.
@@ -1840,14 +1848,21 @@ _STRONGER: Mapping[Kind, frozenset[Kind]] = {
 def _best(found: list[_Found]) -> list[_Found]:
     """Keep one finding a kind and set of parties, the earliest, and none that another of the same parties outdoes."""
     kept: list[_Found] = []
-    kinds: dict[frozenset[str], set[Kind]] = {}
+    kinds: dict[frozenset[str], dict[Kind, _Found]] = {}
     for one in found:
         parties = frozenset(actor for actor, _ in one.parties)
-        if one.kind not in kinds.setdefault(parties, set()):
-            kinds[parties].add(one.kind)
+        if one.kind not in kinds.setdefault(parties, {}):
+            kinds[parties][one.kind] = one
             kept.append(one)
-    return [
-        one
-        for one in kept
-        if _STRONGER.get(one.kind, frozenset()).isdisjoint(kinds[frozenset(actor for actor, _ in one.parties)])
-    ]
+    return [one for one in kept if not _outdone(one, kinds[frozenset(actor for actor, _ in one.parties)])]
+
+
+def _outdone(one: _Found, others: Mapping[Kind, _Found]) -> bool:
+    fight = others.get("clash")
+    if fight is not None and fight.layout not in LOOSE and one.kind in _STRONGER["clash"] and one.layout in LOOSE:
+        # Only of the fight is it said how the two stand around it: "grabbed a village from them while they looked away".
+        return True
+    stronger = [others[kind] for kind in _STRONGER.get(one.kind, ()) if kind in others]
+    if one is fight and one.layout not in LOOSE:
+        stronger = [other for other in stronger if other.layout not in LOOSE]
+    return bool(stronger)
