@@ -85,6 +85,10 @@ UNNAMED = 0.5
 """The same where the sentence that is surest of it does not name the groups: of .35, .5 and .6 the most precise at the
 same F1."""
 
+PARTED = 0.65
+"""The same for a split and a merger, which words alone tell worst: of 500 labelled texts 13 of 42 splits told from here
+on are right, 20 of 75 from .35 on, and F1 of events is highest from .65 to .8."""
+
 TOGETHER: frozenset[Kind] = frozenset({"truce", "pact", "merger", "cooperation", "coalition", "negotiation"})
 """What more than two groups do as one."""
 
@@ -182,6 +186,8 @@ def candidates(document: Document, *, named: Named, likeness: Likeness) -> tuple
 
 
 def _least(kind: Kind, *, named: bool) -> float:
+    if kind in ("split", "merger"):
+        return PARTED
     if not named:
         return UNNAMED
     return DEAL if kind in RECONCILING else LIKELY
@@ -1860,7 +1866,7 @@ def _best(found: list[_Found]) -> list[_Found]:
 def _outdone(one: _Found, others: Mapping[Kind, _Found]) -> bool:
     fight = others.get("clash")
     if fight is not None and fight.layout not in LOOSE and one.kind in _STRONGER["clash"] and one.layout in LOOSE:
-        # Only of the fight is it said how the two stand around it: "grabbed a village from them while they looked away".
+        # Only of the fight is it said how they stand around it: "grabbed a village from X while X looked the other way".
         return True
     stronger = [others[kind] for kind in _STRONGER.get(one.kind, ()) if kind in others]
     if one is fight and one.layout not in LOOSE:
