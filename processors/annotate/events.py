@@ -1866,7 +1866,7 @@ def _best(found: list[_Found]) -> list[_Found]:
 def _outdone(one: _Found, others: Mapping[Kind, _Found]) -> bool:
     fight = others.get("clash")
     if fight is not None and fight.layout not in LOOSE and one.kind in _STRONGER["clash"] and one.layout in LOOSE:
-        # Only of the fight is it said how they stand around it: "grabbed a village from X while X looked the other way".
+        # Only of the fight is it said how they stand around it: "grabbed a village from X while X looked away".
         return True
     stronger = [others[kind] for kind in _STRONGER.get(one.kind, ()) if kind in others]
     if one is fight and one.layout not in LOOSE:
